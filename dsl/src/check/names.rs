@@ -1,0 +1,103 @@
+//! What the language has names for: functions, fields that this version does not have yet, and who
+//! may read what.
+
+use crate::schema::Scope as Readers;
+use crate::typed::{Expr, ExprKind, Function, Indicator};
+
+use super::scope::Owner;
+
+/// Fields of the language that this version does not answer. A rule that reads one is refused.
+const LATER_FIELDS: &str = "account.week_loss account.net_exposure account.margin_ratio \
+    strategy.capital strategy.exposure strategy.position strategy.day_loss strategy.drawdown \
+    strategy.open_orders strategy.order_to_trade symbol.day_loss position.liq_price \
+    position.liq_distance order.post_only order.stop order.risk order.strength quote.bid quote.ask \
+    book.bid_depth book.ask_depth book.depth venue.symbol_state venue.budget_left venue.circuit \
+    fill.price fill.qty fill.fee fill.pnl fill.liquidity fill.opens closed.pnl closed.duration";
+
+/// Functions of the language that this version does not compute.
+const LATER_FUNCTIONS: &str = "rsi rma macd tr atr bollinger zscore vwap dmi adx mod fx floor ceil \
+    round round_up round_down round_nearest sqrt count sum rate last move";
+
+/// A function of the language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Callable {
+    /// Without state.
+    Pure(Function),
+    /// With state, kept as a series.
+    Stateful(Indicator),
+}
+
+/// Returns the function with this name.
+pub(crate) fn function(name: &str) -> Option<Callable> {
+    Some(match name {
+        "max" => Callable::Pure(Function::Max),
+        "min" => Callable::Pure(Function::Min),
+        "abs" => Callable::Pure(Function::Abs),
+        "clamp" => Callable::Pure(Function::Clamp),
+        "sma" => Callable::Stateful(Indicator::Sma),
+        "ema" => Callable::Stateful(Indicator::Ema),
+        "highest" => Callable::Stateful(Indicator::Highest),
+        "lowest" => Callable::Stateful(Indicator::Lowest),
+        "stdev" => Callable::Stateful(Indicator::Stdev),
+        "crossover" => Callable::Stateful(Indicator::Crossover),
+        "crossunder" => Callable::Stateful(Indicator::Crossunder),
+        _ => return None,
+    })
+}
+
+/// Names of the functions of this version.
+pub(crate) const FUNCTIONS: &str =
+    "max min abs clamp sma ema highest lowest stdev crossover crossunder";
+
+/// Tells whether a name is one of the language's functions.
+pub(crate) fn is_function(name: &str) -> bool {
+    function(name).is_some() || is_later_function(name)
+}
+
+/// Tells whether the language has this function, but not this version.
+pub(crate) fn is_later_function(name: &str) -> bool {
+    crate::parse::is_in(LATER_FUNCTIONS, name)
+}
+
+/// Tells whether the language has this field, but not this version.
+pub(crate) fn is_later_field(name: &str) -> bool {
+    crate::parse::is_in(LATER_FIELDS, name)
+}
+
+/// Tells whether a block may read fields of a scope.
+pub(crate) fn is_readable(owner: Owner, readers: Readers) -> bool {
+    match readers {
+        Readers::Both => true,
+        Readers::Risk => owner == Owner::Risk,
+        Readers::Strategy => owner == Owner::Strategy,
+    }
+}
+
+/// Returns the parts of an expression.
+pub(crate) fn children(expr: &Expr) -> Vec<&Expr> {
+    match &expr.kind {
+        ExprKind::Number { .. }
+        | ExprKind::Ticks(_)
+        | ExprKind::Lots(_)
+        | ExprKind::Bool(_)
+        | ExprKind::Na
+        | ExprKind::Word(_)
+        | ExprKind::Field(..)
+        | ExprKind::Param(_)
+        | ExprKind::Let(_)
+        | ExprKind::Series(_) => Vec::new(),
+        ExprKind::Neg(a) | ExprKind::Not(a) | ExprKind::IsNa(a) => vec![a],
+        ExprKind::Arith(_, a, b)
+        | ExprKind::Compare(_, a, b)
+        | ExprKind::And(a, b)
+        | ExprKind::Or(a, b)
+        | ExprKind::Default(a, b) => vec![a, b],
+        ExprKind::If(a, b, c) => vec![a, b, c],
+        ExprKind::Call(_, args) => args.iter().collect(),
+    }
+}
+
+/// Returns the number of nodes of an expression.
+pub(crate) fn size(expr: &Expr) -> usize {
+    children(expr).into_iter().map(size).fold(1, usize::saturating_add)
+}

@@ -1,0 +1,332 @@
+//! Types a strategy.
+
+use model::symbol::Symbol;
+
+use crate::ast::{self, Block, OptionKind, OrderOption, StatementKind};
+use crate::diagnostics::Diagnostic;
+use crate::span::Span;
+use crate::typed::{Expr, ExprKind, Strategy, StrategyRule, Trigger, Unit};
+
+use super::block::{add_let, announce, once, params, unsupported, unsupported_part};
+use super::expr::{Place, Typing};
+use super::names::{self, Callable};
+use super::scope::{Binding, Owner, Scope};
+use super::units::describe;
+
+/// What wakes a strategy, and on which symbols.
+type Wake = (Trigger, Vec<(Symbol, Span)>);
+
+/// Types a strategy; returns its names too, for lints.
+pub(super) fn strategy<'t>(
+    block: &Block,
+    text: &'t str,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (Option<Strategy>, Scope<'t>) {
+    let mut scope = Scope::new(Owner::Strategy, text);
+    announce(block, &mut scope, diagnostics);
+    let wake = wake(block, &mut scope, diagnostics);
+    params(block, &mut scope, diagnostics);
+    let mut budget = None;
+    let mut rules = Vec::new();
+    for statement in &block.statements {
+        let (doc, span) = (statement.doc.as_str(), statement.span);
+        match &statement.kind {
+            StatementKind::Let { name, value } => {
+                add_let(name, value, Place::Strategy, &mut scope, diagnostics);
+            }
+            StatementKind::Series { name, value, on } => {
+                if let Some(on) = on {
+                    diagnostics.push(unsupported_part(on.span, "series on"));
+                }
+                add_series(name, value, &mut scope, diagnostics);
+            }
+            StatementKind::Budget(operations) => {
+                once(&mut budget, *operations, span, "budget", diagnostics);
+            }
+            StatementKind::Order(order) => {
+                let mut typing = Typing::new(&mut scope, diagnostics, Place::Strategy);
+                rules.extend(typing.order(order, doc, span));
+            }
+            StatementKind::Active { .. } => diagnostics.push(unsupported(span, "active")),
+            StatementKind::State { .. } => diagnostics.push(unsupported(span, "state")),
+            StatementKind::Update { .. } => diagnostics.push(unsupported(span, "update")),
+            StatementKind::Quote { .. } => diagnostics.push(unsupported(span, "quote")),
+            StatementKind::Cancel { .. } => diagnostics.push(unsupported(span, "cancel")),
+            // Done before, or refused by the grammar in a strategy.
+            StatementKind::Param(_)
+            | StatementKind::Trigger { .. }
+            | StatementKind::Applies(_)
+            | StatementKind::Latch(_)
+            | StatementKind::Cap { .. }
+            | StatementKind::Check { .. }
+            | StatementKind::Throttle { .. }
+            | StatementKind::Cooldown { .. }
+            | StatementKind::Warn { .. } => {}
+        }
+    }
+    let typed = wake.map(|(trigger, symbols)| Strategy {
+        name: block.name.text.clone(),
+        trigger,
+        symbols,
+        params: scope.params.clone(),
+        series: scope.series.clone(),
+        lets: scope.lets.clone(),
+        order: scope.order.clone(),
+        rules,
+        budget: budget.map(|(operations, _)| operations),
+        doc: block.doc.clone(),
+        span: block.name.span,
+    });
+    (typed, scope)
+}
+
+/// Types the one trigger of a strategy.
+fn wake(
+    block: &Block,
+    scope: &mut Scope<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Wake> {
+    let mut found: Option<(Option<Wake>, Span)> = None;
+    for statement in &block.statements {
+        let StatementKind::Trigger { event, length, symbols, every } = &statement.kind else {
+            continue;
+        };
+        let mut typing = Typing::new(scope, diagnostics, Place::Strategy);
+        let trigger = typing.trigger(event, length.as_ref(), every.as_ref());
+        let symbols = typing.symbols(symbols);
+        // Bars are known to be there also when the length is wrong: one mistake, one message.
+        scope.on_bars = scope.on_bars || event.text == "bar";
+        scope.symbols = symbols.iter().map(|(symbol, _)| symbol.clone()).collect();
+        let wake = trigger.map(|trigger| (trigger, symbols));
+        once(&mut found, wake, statement.span, "on", diagnostics);
+    }
+    if found.is_none() {
+        scope.on_bars = true;
+        let message = format!("strategy `{}` does not say what wakes it", block.name.text);
+        let fault = Diagnostic::error("R0307", block.name.span, message);
+        diagnostics.push(fault.help("add `on bar 1m of BTC_USDT`, `on trade of ...` or `on book of ...`"));
+    }
+    found.and_then(|(wake, _)| wake)
+}
+
+/// Types `series name = f(...)`.
+fn add_series(
+    name: &ast::Name,
+    value: &ast::Expr,
+    scope: &mut Scope<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let mut typing = Typing::new(scope, diagnostics, Place::Strategy);
+    let index = typing.series(value);
+    let binding = match index {
+        Some(index) => {
+            // A call that an expression above hoisted is the same series under a better name.
+            if let Some(series) = scope.series.get_mut(index) {
+                series.name.clone_from(&name.text);
+                series.span = name.span;
+            }
+            Binding::Series(index)
+        }
+        None => Binding::Broken,
+    };
+    scope.bind(&name.text, binding, name.span);
+}
+
+impl Typing<'_, '_> {
+    fn series(&mut self, value: &ast::Expr) -> Option<usize> {
+        if let ast::ExprKind::Path(segments) = &value.kind
+            && let [ast::Segment { name, args: Some(_) }] = segments.as_slice()
+        {
+            if let Some(Callable::Stateful(_)) = names::function(&name.text) {
+                let typed = self.infer(value)?;
+                return if let ExprKind::Series(index) = typed.kind { Some(index) } else { None };
+            }
+            if names::is_later_function(&name.text) || names::function(&name.text).is_none() {
+                self.infer(value);
+                return None;
+            }
+        }
+        let fault = Diagnostic::error("R0314", value.span, "a series is one call of an indicator");
+        self.fail(fault.help("use `let`: calls inside an expression become series by themselves"))
+    }
+
+    fn trigger(
+        &mut self,
+        event: &ast::Name,
+        length: Option<&ast::Spanned<i64>>,
+        every: Option<&ast::Spanned<i64>>,
+    ) -> Option<Trigger> {
+        if let Some(every) = every
+            && event.text != "book"
+        {
+            let fault = Diagnostic::error("R0312", every.span, "`every` belongs to `on book`");
+            return self.fail(fault.help("bars and trades are never left out"));
+        }
+        match (event.text.as_str(), length) {
+            ("bar", Some(length)) if length.value > 0 => Some(Trigger::Bar(length.value)),
+            ("bar", Some(length)) => {
+                self.fail(Diagnostic::error("R0312", length.span, "a bar has a length above zero"))
+            }
+            ("bar", None) => {
+                let fault = Diagnostic::error("R0312", event.span, "`on bar` needs a length");
+                self.fail(fault.help("write `on bar 1m of ...`"))
+            }
+            ("book" | "trade", Some(length)) => {
+                let message = format!("`on {}` has no length", event.text);
+                let fault = Diagnostic::error("R0312", length.span, message);
+                self.fail(fault.help("write `on book of ... every 50ms` to be woken less often"))
+            }
+            ("book", None) => Some(Trigger::Book(every.map_or(0, |every| every.value))),
+            ("trade", None) => Some(Trigger::Trade),
+            (word, _) => self.fail(unsupported_part(event.span, &format!("on {word}"))),
+        }
+    }
+
+    fn symbols(&mut self, names: &[ast::Name]) -> Vec<(Symbol, Span)> {
+        let mut symbols: Vec<(Symbol, Span)> = Vec::new();
+        for name in names {
+            let Some(symbol) = self.symbol(name) else { continue };
+            if symbols.iter().any(|(known, _)| *known == symbol) {
+                let message = format!("`{symbol}` stands twice");
+                self.diagnostics.push(Diagnostic::error("R0206", name.span, message));
+                continue;
+            }
+            symbols.push((symbol, name.span));
+        }
+        symbols
+    }
+
+    /// Types an `enter` or `exit`.
+    fn order(&mut self, written: &ast::OrderRule, doc: &str, span: Span) -> Option<StrategyRule> {
+        let rule = self.rule_name(&written.code, doc, None, span);
+        let when = self.condition(&written.when);
+        let unless = self.optional(written.unless.as_ref());
+        let mut typed = StrategyRule {
+            rule,
+            exit: written.exit,
+            long: written.long,
+            when: when?,
+            unless: unless.ok()?,
+            size: None,
+            price: None,
+            protect: None,
+            ioc: false,
+            ttl: None,
+            where_shortable: false,
+        };
+        let errors = self.diagnostics.len();
+        self.check_options(written, span);
+        for option in &written.options {
+            self.option(option, written, &mut typed);
+        }
+        let is_wrong = self
+            .diagnostics
+            .iter()
+            .skip(errors)
+            .any(|found| found.severity == crate::diagnostics::Severity::Error);
+        if is_wrong { None } else { Some(typed) }
+    }
+
+    /// Checks which options stand together.
+    fn check_options(&mut self, written: &ast::OrderRule, span: Span) {
+        let mut seen: Vec<(&str, Span)> = Vec::new();
+        for option in &written.options {
+            let word = option_word(&option.kind);
+            // `size risk r stop p` brings its own stop; prices exclude each other.
+            let place = seen.iter().find(|(known, _)| *known == word).map(|(_, place)| *place);
+            if let Some(first) = place {
+                let message = format!("a second `{word}`");
+                let fault = Diagnostic::error("R0308", option.span, message);
+                self.diagnostics.push(fault.also(first, "the first stands here"));
+            }
+            seen.push((word, option.span));
+        }
+        let find = |word: &str| seen.iter().find(|(known, _)| *known == word).map(|(_, s)| *s);
+        if let (Some(price), Some(market)) = (find("price"), find("at_market")) {
+            let message = "`price` and `at_market` exclude each other";
+            self.diagnostics.push(Diagnostic::error("R0311", market, message).also(price, "the price"));
+        }
+        if let (Some(market), Some(ttl)) = (find("at_market"), find("ttl")) {
+            let message = "an `at_market` order never rests: `ttl` means nothing";
+            self.diagnostics.push(Diagnostic::error("R0311", ttl, message).also(market, "at market"));
+        }
+        if written.exit {
+            return;
+        }
+        let enter = super::block::keyword(span, "enter");
+        if find("size").is_none() {
+            let fault = Diagnostic::error("R0310", enter, "`enter` does not say how much");
+            self.diagnostics.push(fault.help("add `size 500 USDT` or another size"));
+        }
+        if find("price").is_none() && find("at_market").is_none() {
+            let fault = Diagnostic::error("R0310", enter, "`enter` does not say at what price");
+            self.diagnostics.push(fault.help("add `price ...` or `at_market`"));
+        }
+    }
+
+    fn option(&mut self, option: &OrderOption, written: &ast::OrderRule, typed: &mut StrategyRule) {
+        match &option.kind {
+            OptionKind::Size(size) => typed.size = self.size(size),
+            OptionKind::Price(price) => {
+                typed.price = self.expect(price, &Unit::Price, "the price of an order");
+            }
+            OptionKind::AtMarket(band) => {
+                typed.protect = band
+                    .as_ref()
+                    .and_then(|band| self.expect(band, &Unit::Num, "a protect band"));
+            }
+            OptionKind::Ttl(ttl) => {
+                typed.ttl = self.expect(ttl, &Unit::Duration, "a time to live");
+            }
+            OptionKind::Tif(word) if word.text == "fok" => {
+                self.diagnostics.push(unsupported_part(word.span, "tif fok"));
+            }
+            OptionKind::Tif(word) => typed.ioc = word.text == "ioc",
+            OptionKind::Shortable if written.exit || written.long => {
+                let message = "`where shortable` belongs to `enter short`";
+                self.diagnostics.push(Diagnostic::error("R0311", option.span, message));
+            }
+            OptionKind::Shortable => typed.where_shortable = true,
+            OptionKind::SizeWeight(_) => self.refuse(option, "size weight"),
+            OptionKind::SizeRisk(..) => self.refuse(option, "size risk"),
+            OptionKind::Stop(_) => self.refuse(option, "stop"),
+            OptionKind::PostOnly => self.refuse(option, "post_only"),
+            OptionKind::Strength(_) => self.refuse(option, "strength"),
+        }
+    }
+
+    fn refuse(&mut self, option: &OrderOption, what: &str) {
+        self.diagnostics.push(unsupported_part(option.span, what));
+    }
+
+    /// A size is a quantity, or money at the order's price.
+    fn size(&mut self, size: &ast::Expr) -> Option<Expr> {
+        let mut typed = self.infer(size)?;
+        if let Unit::Money(crate::typed::Asset::Named(asset)) = &typed.unit
+            && self.is_base(asset)
+        {
+            self.adapt(&mut typed, &Unit::Qty);
+        }
+        if matches!(typed.unit, Unit::Qty | Unit::Money(_)) && typed.kind != ExprKind::Na {
+            return Some(typed);
+        }
+        let found = describe(&typed.unit);
+        let message = format!("a size is a quantity or money, not {found}");
+        let fault = Diagnostic::error("R0207", typed.span, message);
+        self.fail(fault.label(found).help("write `size 500 USDT` or `size 3 lots`"))
+    }
+}
+
+const fn option_word(kind: &OptionKind) -> &'static str {
+    match kind {
+        OptionKind::Size(_) | OptionKind::SizeWeight(_) | OptionKind::SizeRisk(..) => "size",
+        OptionKind::Stop(_) => "stop",
+        OptionKind::Price(_) => "price",
+        OptionKind::AtMarket(_) => "at_market",
+        OptionKind::PostOnly => "post_only",
+        OptionKind::Tif(_) => "tif",
+        OptionKind::Ttl(_) => "ttl",
+        OptionKind::Strength(_) => "strength",
+        OptionKind::Shortable => "where",
+    }
+}

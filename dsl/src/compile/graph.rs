@@ -1,0 +1,294 @@
+//! The values of a program before they have registers: shared, folded, with proven ranges.
+//!
+//! A node is made once for each distinct operation on the same operands, so what is written twice is
+//! computed once. Operands are always older than what uses them: the order of making is an order of
+//! computing. Each section (latches, caps, checks) has its own nodes except constants, because the
+//! facts may change between the runs of two sections.
+
+use std::collections::BTreeMap;
+
+use super::bounds::Bounds;
+use crate::evaluate::op::{Code, Op, apply};
+use crate::evaluate::{Input, Load, REGISTERS_MAX, Registers, Section};
+use crate::value::Value;
+
+/// LIMIT: nodes of one program before unused ones are dropped.
+const NODES_MAX: usize = 60_000;
+
+/// Name of a node.
+pub(crate) type NodeId = u16;
+
+/// What computes a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Shape {
+    /// A constant: the stored word of a value.
+    Const(i128),
+    /// A fact.
+    Load(Input),
+    /// The result of series number so-and-so.
+    Series(u16),
+    /// An operation.
+    Op(Code),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    section: u8,
+    shape: Shape,
+    args: [NodeId; 4],
+    bounds: Bounds,
+    age: Age,
+}
+
+/// Steps of a strategy after which a value is known, and after which no seed weighs in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Age {
+    pub(crate) known: u64,
+    pub(crate) settled: u64,
+}
+
+/// Why a program cannot be laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// More registers than there are.
+    TooLarge,
+    /// Two scales are further apart than 38 decimals.
+    TooFar,
+}
+
+/// All nodes of one program.
+#[derive(Debug, Default)]
+pub(crate) struct Graph {
+    nodes: Vec<Node>,
+    shared: BTreeMap<(u8, Shape, [NodeId; 4]), NodeId>,
+    section: u8,
+    fault: Option<Fault>,
+}
+
+/// A program with registers.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    pub(crate) sections: Vec<Section>,
+    pub(crate) registers: Registers,
+    pub(crate) registers_used: usize,
+    places: Vec<u16>,
+}
+
+impl Layout {
+    /// Returns the register of a node.
+    pub(crate) fn place(&self, node: NodeId) -> u16 {
+        self.places.get(usize::from(node)).copied().unwrap_or(0)
+    }
+}
+
+impl Graph {
+    /// Starts the next section: nothing but constants is shared with earlier ones.
+    pub(crate) fn next_section(&mut self) {
+        self.section = self.section.saturating_add(1);
+    }
+
+    /// Records why the program cannot be laid out; the first reason stands.
+    pub(crate) fn fail(&mut self, fault: Fault) {
+        self.fault = self.fault.or(Some(fault));
+    }
+
+    /// Returns a known constant.
+    pub(crate) fn number(&mut self, number: i128) -> NodeId {
+        self.constant(Value::known(number))
+    }
+
+    /// Returns a constant.
+    pub(crate) fn constant(&mut self, value: Value) -> NodeId {
+        let bounds = Bounds::exact(value.number().unwrap_or(0));
+        self.node(Shape::Const(value.raw()), [0; 4], bounds)
+    }
+
+    /// Returns a fact within a range.
+    pub(crate) fn load(&mut self, input: Input, bounds: Bounds) -> NodeId {
+        self.node(Shape::Load(input), [0; 4], bounds)
+    }
+
+    /// Returns the result of a series over `input`, which adds so many steps to the input's age.
+    pub(crate) fn series(
+        &mut self,
+        index: u16,
+        input: NodeId,
+        bounds: Bounds,
+        added: Age,
+    ) -> NodeId {
+        let node = self.node(Shape::Series(index), [input, 0, 0, 0], bounds);
+        if let Some(node) = self.nodes.get_mut(usize::from(node)) {
+            node.age.known = node.age.known.saturating_add(added.known);
+            node.age.settled = node.age.settled.saturating_add(added.settled);
+        }
+        node
+    }
+
+    /// Returns the age that the oldest node needs.
+    pub(crate) fn age(&self) -> Age {
+        let known = self.nodes.iter().map(|node| node.age.known).max().unwrap_or(0);
+        let settled = self.nodes.iter().map(|node| node.age.settled).max().unwrap_or(0);
+        Age { known, settled }
+    }
+
+    /// Returns the value of a constant node.
+    pub(crate) fn known(&self, node: NodeId) -> Option<Value> {
+        match self.nodes.get(usize::from(node))?.shape {
+            Shape::Const(word) => Some(Value::of_raw(word)),
+            Shape::Load(_) | Shape::Series(_) | Shape::Op(_) => None,
+        }
+    }
+
+    /// Returns the range of a node.
+    pub(crate) fn bounds(&self, node: NodeId) -> Bounds {
+        self.nodes.get(usize::from(node)).map_or(Bounds::ANY, |node| node.bounds)
+    }
+
+    /// Returns the result of an operation: folded when its operands are constants.
+    pub(crate) fn op(&mut self, code: Code, args: &[NodeId], bounds: Bounds) -> NodeId {
+        let known = |index: usize| args.get(index).and_then(|node| self.known(*node));
+        let value = |index: usize| known(index).unwrap_or(Value::MISSING);
+        if (0..args.len()).all(|index| known(index).is_some()) {
+            let folded = apply(code, value);
+            return self.constant(folded);
+        }
+        if code.is_strict()
+            && let Some(na) = (0..args.len()).filter_map(known).find(|value| value.is_na())
+        {
+            return self.constant(na);
+        }
+        let mut operands = [0; 4];
+        for (slot, arg) in operands.iter_mut().zip(args) {
+            *slot = *arg;
+        }
+        self.node(Shape::Op(code), operands, bounds)
+    }
+
+    fn node(&mut self, shape: Shape, args: [NodeId; 4], bounds: Bounds) -> NodeId {
+        let section = if matches!(shape, Shape::Const(_)) { 0 } else { self.section };
+        if let Some(node) = self.shared.get(&(section, shape, args)) {
+            return *node;
+        }
+        let Some(id) = u16::try_from(self.nodes.len()).ok().filter(|_| self.nodes.len() < NODES_MAX)
+        else {
+            self.fail(Fault::TooLarge);
+            return 0;
+        };
+        // Places without an operand name node 0, which is never a series.
+        let ages = || args.iter().filter_map(|arg| self.nodes.get(usize::from(*arg)));
+        let age = Age {
+            known: ages().map(|node| node.age.known).max().unwrap_or(0),
+            settled: ages().map(|node| node.age.settled).max().unwrap_or(0),
+        };
+        self.nodes.push(Node { section, shape, args, bounds, age });
+        self.shared.insert((section, shape, args), id);
+        id
+    }
+
+    /// Gives registers to everything that the roots need, and to every series.
+    ///
+    /// # Errors
+    /// The first fault recorded, or [`Fault::TooLarge`].
+    pub(crate) fn lay_out(self, roots: &[NodeId]) -> Result<Layout, Fault> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let places = self.places(roots)?;
+        let place = |node: NodeId| places.get(usize::from(node)).copied().flatten().unwrap_or(0);
+        let mut sections = vec![Section::default(); usize::from(self.section).saturating_add(1)];
+        for section in &mut sections {
+            section.runs.push(Vec::new());
+        }
+        let mut constants = Vec::new();
+        for (node, dst) in self.nodes.iter().zip(&places) {
+            let Some(dst) = *dst else { continue };
+            let Some(section) = sections.get_mut(usize::from(node.section)) else { continue };
+            match node.shape {
+                Shape::Const(word) => constants.push((dst, Value::of_raw(word))),
+                Shape::Load(input) => {
+                    let Bounds { lo, hi } = node.bounds;
+                    let width = hi.abs_diff(lo);
+                    section.loads.push(Load { input, dst, lo, width });
+                }
+                Shape::Series(_) => {
+                    section.updates.push((place(node.args[0]), dst));
+                    section.runs.push(Vec::new());
+                }
+                Shape::Op(code) => {
+                    if let Some(run) = section.runs.last_mut() {
+                        run.push(Op { code, dst, args: node.args.map(place) });
+                    }
+                }
+            }
+        }
+        Ok(Layout {
+            sections,
+            registers: Registers::new(&constants),
+            registers_used: places.iter().flatten().count(),
+            places: places.iter().map(|place| place.unwrap_or(0)).collect(),
+        })
+    }
+
+    fn places(&self, roots: &[NodeId]) -> Result<Vec<Option<u16>>, Fault> {
+        let mut used = vec![false; self.nodes.len()];
+        let mark = |node: NodeId, used: &mut Vec<bool>| {
+            if let Some(slot) = used.get_mut(usize::from(node)) {
+                *slot = true;
+            }
+        };
+        for root in roots {
+            mark(*root, &mut used);
+        }
+        for (id, node) in self.nodes.iter().enumerate().rev() {
+            let is_series = matches!(node.shape, Shape::Series(_));
+            if is_series || used.get(id).copied().unwrap_or(false) {
+                mark(u16::try_from(id).unwrap_or(0), &mut used);
+                for arg in node.args.iter().take(operands(node.shape)) {
+                    mark(*arg, &mut used);
+                }
+            }
+        }
+        let mut next = 0_u16;
+        let mut places = Vec::with_capacity(used.len());
+        for used in used {
+            places.push(used.then_some(next));
+            next = next.saturating_add(u16::from(used));
+        }
+        if usize::from(next) > REGISTERS_MAX { Err(Fault::TooLarge) } else { Ok(places) }
+    }
+}
+
+/// Returns how many operands a node reads.
+fn operands(shape: Shape) -> usize {
+    match shape {
+        Shape::Const(_) | Shape::Load(_) => 0,
+        Shape::Series(_) => 1,
+        Shape::Op(code) => match code {
+            Code::Neg | Code::Abs | Code::Not | Code::IsNa | Code::NonZero => 1,
+            Code::Select => 3,
+            Code::CrossLess
+            | Code::CrossLessEq
+            | Code::CrossEqual
+            | Code::CrossLessChecked
+            | Code::CrossLessEqChecked
+            | Code::CrossEqualChecked => 4,
+            Code::Add
+            | Code::AddChecked
+            | Code::Sub
+            | Code::SubChecked
+            | Code::MulNarrow
+            | Code::Mul
+            | Code::MulChecked
+            | Code::Max
+            | Code::Min
+            | Code::Less
+            | Code::LessEq
+            | Code::Equal
+            | Code::NotEqual
+            | Code::And
+            | Code::Or
+            | Code::Default
+            | Code::Divide => 2,
+        },
+    }
+}

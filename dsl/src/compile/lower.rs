@@ -1,0 +1,479 @@
+//! From typed expressions to nodes: scales, parameters, assets and facts of one instrument.
+
+use model::id::AssetId;
+use model::num::{MONEY_SCALE, Scale};
+use model::order::Cause;
+
+use super::bounds::Bounds;
+use super::graph::{Graph, NodeId};
+use super::number::Num;
+use super::{Binding, Carries};
+use crate::diagnostics::Diagnostic;
+use crate::evaluate::readout::Sides;
+use crate::evaluate::{Input, Part};
+use crate::schema::{Field, Needs, Type};
+use crate::span::Span;
+use crate::typed::{
+    Arith, Asset, AssetArg, Compare, Expr, ExprKind, Function, Let, Param, RuleName, Unit,
+};
+use crate::value::Value;
+
+/// An asset, as far as it is known at bind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bound<'a> {
+    Name(&'a str),
+    Pays,
+}
+
+/// What is being bound.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Names<'a> {
+    pub(crate) block: &'a str,
+    pub(crate) params: &'a [Param],
+    pub(crate) lets: &'a [Let],
+}
+
+/// Lowers the expressions of one block for one instrument.
+pub(crate) struct Lower<'a> {
+    pub(crate) graph: Graph,
+    pub(crate) binding: &'a Binding<'a>,
+    /// Results of the series built so far.
+    pub(crate) series: Vec<Option<Num>>,
+    pub(crate) found: Vec<Diagnostic>,
+    names: Names<'a>,
+    params: Vec<Option<Num>>,
+    /// Lets of this section: outside, and on the left of `??`.
+    lets: Vec<[Option<Num>; 2]>,
+    rule: &'a str,
+    /// On the left of `??`, where a field that no source carries is simply na.
+    tolerant: bool,
+}
+
+impl<'a> Lower<'a> {
+    pub(crate) fn new(binding: &'a Binding<'a>, names: Names<'a>, series: usize) -> Self {
+        Self {
+            graph: Graph::default(),
+            binding,
+            series: vec![None; series],
+            found: Vec::new(),
+            names,
+            params: vec![None; names.params.len()],
+            lets: vec![[None; 2]; names.lets.len()],
+            rule: names.block,
+            tolerant: false,
+        }
+    }
+
+    /// Starts the next section.
+    pub(crate) fn next_section(&mut self) {
+        self.graph.next_section();
+        self.lets.fill([None; 2]);
+    }
+
+    /// Names the rule that messages are about.
+    pub(crate) fn enter(&mut self, rule: &'a RuleName) {
+        self.rule = &rule.code;
+    }
+
+    /// Lowers a condition; none is `otherwise`.
+    pub(crate) fn condition(&mut self, expr: Option<&'a Expr>, otherwise: bool) -> NodeId {
+        match expr {
+            Some(expr) => self.lower(expr).num,
+            None => self.graph.constant(Value::bool(otherwise)),
+        }
+    }
+
+    /// Lowers an expression. What cannot be bound is reported and becomes na.
+    pub(crate) fn lower(&mut self, expr: &'a Expr) -> Num {
+        match &expr.kind {
+            ExprKind::Number { mantissa, decimals } => self.literal(expr, *mantissa, *decimals),
+            ExprKind::Ticks(count) => {
+                let instrument = self.binding.instrument;
+                self.steps(*count, instrument.tick.0, instrument.price_scale)
+            }
+            ExprKind::Lots(count) => {
+                let instrument = self.binding.instrument;
+                self.steps(*count, instrument.lot.0, instrument.qty_scale)
+            }
+            ExprKind::Bool(truth) => Num::plain(self.graph.constant(Value::bool(*truth))),
+            ExprKind::Na => self.na(Cause::Missing),
+            ExprKind::Word(index) => Num::plain(self.graph.number(i128::from(*index))),
+            ExprKind::Field(field, asset) => self.field(*field, asset.as_ref(), expr.span),
+            ExprKind::Param(index) => self.param(*index, expr),
+            ExprKind::Let(index) => self.named(*index),
+            ExprKind::Series(index) => match self.series.get(*index).copied().flatten() {
+                Some(series) => series,
+                None => self.na(Cause::Missing),
+            },
+            ExprKind::Neg(inner) => {
+                let inner = self.lower(inner);
+                self.graph.negated(inner)
+            }
+            ExprKind::Not(inner) => {
+                let inner = self.lower(inner).num;
+                Num::plain(self.graph.not(inner))
+            }
+            ExprKind::IsNa(inner) => {
+                let inner = self.lower(inner);
+                Num::plain(self.graph.unknown(inner))
+            }
+            ExprKind::Arith(arith, a, b) => self.arith(*arith, a, b),
+            ExprKind::Compare(compare, a, b) => {
+                self.same_asset(a, b);
+                let (a, b) = (self.lower(a), self.lower(b));
+                Num::plain(self.graph.compare(*compare, a, b))
+            }
+            ExprKind::And(a, b) => {
+                let (a, b) = (self.lower(a).num, self.lower(b).num);
+                Num::plain(self.graph.and(a, b))
+            }
+            ExprKind::Or(a, b) => {
+                let (a, b) = (self.lower(a).num, self.lower(b).num);
+                Num::plain(self.graph.or(a, b))
+            }
+            ExprKind::If(condition, a, b) => {
+                self.same_asset(a, b);
+                let condition = self.lower(condition).num;
+                let (a, b) = (self.lower(a), self.lower(b));
+                self.graph.choose(condition, a, b)
+            }
+            ExprKind::Default(a, b) => {
+                self.same_asset(a, b);
+                let outer = std::mem::replace(&mut self.tolerant, true);
+                let a = self.lower(a);
+                self.tolerant = outer;
+                let b = self.lower(b);
+                self.graph.fallback(a, b)
+            }
+            ExprKind::Call(function, args) => self.call(*function, args),
+        }
+    }
+
+    /// Returns both sides of a condition that is a comparison, for messages.
+    pub(crate) fn sides(&mut self, condition: &'a Expr) -> Option<Sides> {
+        match &condition.kind {
+            ExprKind::Compare(_, a, b) => {
+                let decimals = self.shown_decimals(&a.unit);
+                let (a, b) = (self.lower(a), self.lower(b));
+                let observed = self.graph.readout(a, decimals, 1);
+                Some(Sides { observed, limit: self.graph.readout(b, decimals, 1) })
+            }
+            ExprKind::Let(index) => {
+                let value = &self.names.lets.get(*index)?.value;
+                self.sides(value)
+            }
+            _ => None,
+        }
+    }
+
+    fn shown_decimals(&self, unit: &Unit) -> u8 {
+        match unit {
+            Unit::Num | Unit::Money(_) => MONEY_SCALE,
+            Unit::Price => self.binding.instrument.price_scale.decimals(),
+            Unit::Qty => self.binding.instrument.qty_scale.decimals(),
+            Unit::Int | Unit::Bool | Unit::Duration | Unit::Time | Unit::Word(_) => 0,
+        }
+    }
+
+    fn na(&mut self, cause: Cause) -> Num {
+        Num::plain(self.graph.constant(Value::na(cause)))
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) -> Num {
+        self.found.push(diagnostic);
+        self.na(Cause::Missing)
+    }
+
+    fn steps(&mut self, count: i64, step: i64, scale: Scale) -> Num {
+        let mantissa = i128::from(count).saturating_mul(i128::from(step));
+        self.graph.decimal(mantissa, scale.decimals())
+    }
+
+    fn literal(&mut self, expr: &'a Expr, mantissa: i128, decimals: u8) -> Num {
+        let instrument = self.binding.instrument;
+        let number = self.graph.decimal(mantissa, decimals);
+        let (scale, what) = match expr.unit {
+            Unit::Price => (instrument.price_scale, "prices"),
+            Unit::Qty => (instrument.qty_scale, "quantities"),
+            Unit::Int
+            | Unit::Num
+            | Unit::Bool
+            | Unit::Money(_)
+            | Unit::Duration
+            | Unit::Time
+            | Unit::Word(_) => return number,
+        };
+        let held = i32::from(scale.decimals());
+        if number.scale <= held {
+            return number;
+        }
+        let symbol = &instrument.symbol;
+        let message = format!("{what} of {symbol} have {held} decimals, this has {}", number.scale);
+        self.report(
+            Diagnostic::error("R0501", expr.span, message)
+                .label("is never rounded")
+                .help("write fewer decimals, or a number of ticks or lots"),
+        )
+    }
+
+    fn named(&mut self, index: usize) -> Num {
+        let tolerant = usize::from(self.tolerant);
+        let memo = self.lets.get(index).and_then(|memo| *memo.get(tolerant)?);
+        if let Some(known) = memo {
+            return known;
+        }
+        let lets = self.names.lets;
+        let Some(named) = lets.get(index) else { return self.na(Cause::Missing) };
+        let value = self.lower(&named.value);
+        if let Some(slot) = self.lets.get_mut(index).and_then(|memo| memo.get_mut(tolerant)) {
+            *slot = Some(value);
+        }
+        value
+    }
+
+    fn param(&mut self, index: usize, used: &'a Expr) -> Num {
+        if let Some(known) = self.params.get(index).copied().flatten() {
+            return known;
+        }
+        let params = self.names.params;
+        let Some(param) = params.get(index) else { return self.na(Cause::Missing) };
+        let value = self.chosen(param);
+        let symbol = &self.binding.instrument.symbol;
+        if self.asset(&value.unit) != self.asset(&used.unit) {
+            self.mismatch(value, used);
+        }
+        let number = self.lower(value);
+        if let Some((low, high)) = &param.range {
+            let (low, high) = (self.lower(low), self.lower(high));
+            let above = self.graph.compare(Compare::GreaterEq, number, low);
+            let below = self.graph.compare(Compare::LessEq, number, high);
+            let within = self.graph.and(above, below);
+            if self.graph.known(within) == Some(Value::FALSE) {
+                let message = format!("`{}` is outside of its range for {symbol}", param.name);
+                self.report(
+                    Diagnostic::error("R0507", value.span, message)
+                        .also(param.span, "the range is declared here"),
+                );
+            }
+        }
+        if let Some(slot) = self.params.get_mut(index) {
+            *slot = Some(number);
+        }
+        number
+    }
+
+    /// Returns the value for this instrument: that of the most specific name that fits, else the
+    /// default.
+    fn chosen(&self, param: &'a Param) -> &'a Expr {
+        let symbol = &self.binding.instrument.symbol;
+        let fitting = param.table.iter().filter(|(name, _)| name.fits(symbol));
+        // A venue says more than a kind, both say most.
+        let specific = fitting.max_by_key(|(name, _)| (name.venue.is_some(), name.kind.is_some()));
+        specific.map_or(&param.value, |(_, value)| value)
+    }
+
+    fn arith(&mut self, arith: Arith, a: &'a Expr, b: &'a Expr) -> Num {
+        match (&a.unit, &b.unit) {
+            (Unit::Money(_), Unit::Price | Unit::Qty) => self.in_quote(a),
+            _ if arith != Arith::Mul => self.same_asset(a, b),
+            _ => {}
+        }
+        let (a, b) = (self.lower(a), self.lower(b));
+        match arith {
+            Arith::Add => self.graph.sum(a, b, false),
+            Arith::Sub => self.graph.sum(a, b, true),
+            Arith::Mul => self.graph.product(a, b),
+            Arith::Div => self.graph.quotient(a, b),
+        }
+    }
+
+    fn call(&mut self, function: Function, args: &'a [Expr]) -> Num {
+        let Some((first, rest)) = args.split_first() else { return self.na(Cause::Missing) };
+        for other in rest {
+            self.same_asset(first, other);
+        }
+        let first = self.lower(first);
+        let mut rest = rest.iter();
+        let mut next = |lower: &mut Self| rest.next().map(|expr| lower.lower(expr));
+        match function {
+            Function::Abs => self.graph.magnitude(first),
+            Function::Max | Function::Min => {
+                let mut best = first;
+                while let Some(other) = next(self) {
+                    best = self.graph.extreme(best, other, function == Function::Max);
+                }
+                best
+            }
+            Function::Clamp => {
+                let mut within = first;
+                if let Some(low) = next(self) {
+                    within = self.graph.extreme(within, low, true);
+                }
+                if let Some(high) = next(self) {
+                    within = self.graph.extreme(within, high, false);
+                }
+                within
+            }
+        }
+    }
+}
+
+/// Facts.
+impl<'a> Lower<'a> {
+    fn field(&mut self, field: Field, asset: Option<&'a AssetArg>, span: Span) -> Num {
+        let info = field.info();
+        if !carried(self.binding.carries, info.needs) {
+            if self.tolerant {
+                return self.na(Cause::Missing);
+            }
+            return self.not_carried(field, span);
+        }
+        let instrument = self.binding.instrument;
+        let price = i32::from(instrument.price_scale.decimals());
+        let qty = i32::from(instrument.qty_scale.decimals());
+        let money = i32::from(MONEY_SCALE);
+        let (bounds, scale) = match info.ty {
+            Type::Int | Type::Duration | Type::Time => (Bounds::NARROW, 0),
+            Type::Bool => (Bounds::BOOL, 0),
+            Type::Price => (Bounds::NARROW, price),
+            Type::Mark => (Bounds::NARROW, i32::from(instrument.mark_decimals())),
+            Type::Qty => (Bounds::NARROW, qty),
+            Type::Reporting | Type::Quote | Type::Pays => (Bounds::MONEY, money),
+            Type::Word(words) => {
+                let last = i128::try_from(words.len().saturating_sub(1)).unwrap_or(0);
+                (Bounds { lo: 0, hi: last }, 0)
+            }
+            Type::Share => return self.ratio(field, 0, Bounds::MONEY),
+            Type::PriceRatio => return self.ratio(field, money.saturating_sub(qty), Bounds::NARROW),
+            Type::Named => {
+                let Some(asset) = self.argument(asset, span) else {
+                    return self.na(Cause::Missing);
+                };
+                let input = Input { field, part: Part::Whole, asset };
+                return Num { num: self.graph.load(input, Bounds::MONEY), den: None, scale: money };
+            }
+            // Only an argument, never a value: the checker refuses it elsewhere.
+            Type::Asset => return self.na(Cause::Missing),
+        };
+        let input = Input { field, part: Part::Whole, asset: None };
+        Num { num: self.graph.load(input, bounds), den: None, scale }
+    }
+
+    fn ratio(&mut self, field: Field, scale: i32, under: Bounds) -> Num {
+        let input = |part| Input { field, part, asset: None };
+        let num = self.graph.load(input(Part::Over), Bounds::MONEY);
+        Num { num, den: Some(self.graph.load(input(Part::Under), under)), scale }
+    }
+
+    /// Returns the asset that a field is asked for: inner none is what the order pays with.
+    fn argument(&mut self, asset: Option<&'a AssetArg>, span: Span) -> Option<Option<AssetId>> {
+        let name = match asset {
+            Some(AssetArg::Named(name)) => self.canonical(name),
+            Some(AssetArg::Pays) | None => return Some(None),
+        };
+        let id = (self.binding.assets)(name);
+        if id.is_none() {
+            let message = format!("no account or instrument of this session has {name}");
+            let help = "name an asset that is held or traded, or remove the rule";
+            self.report(Diagnostic::error("R0506", span, message).help(help));
+        }
+        id.map(Some)
+    }
+
+    fn not_carried(&mut self, field: Field, span: Span) -> Num {
+        let info = field.info();
+        let (rule, symbol) = (self.rule, &self.binding.instrument.symbol);
+        let what = match info.needs {
+            Needs::Touch => "best bid and ask",
+            Needs::Bars => "closed bars",
+            Needs::LastPrice => "trades or bars",
+            Needs::Nothing => "data",
+        };
+        let message = format!("{rule} reads `{}`, which no source of {symbol} carries", info.name);
+        self.report(
+            Diagnostic::error("R0503", span, message)
+                .label(format!("needs {what}"))
+                .help(format!("add a source with {what}, or write `{} ?? ...`", info.name)),
+        )
+    }
+}
+
+/// Assets.
+impl<'a> Lower<'a> {
+    /// Reports two amounts of different assets.
+    pub(crate) fn same_asset(&mut self, a: &Expr, b: &Expr) {
+        if let (Some(left), Some(right)) = (self.asset(&a.unit), self.asset(&b.unit))
+            && left != right
+        {
+            self.mismatch(a, b);
+        }
+    }
+
+    /// Reports money that is not in the quote asset, where prices and quantities meet it.
+    pub(crate) fn in_quote(&mut self, money: &Expr) {
+        let quote = Unit::Money(Asset::Quote);
+        self.in_asset(money, &quote);
+    }
+
+    /// Reports money that is not in the asset of `unit`.
+    pub(crate) fn in_asset(&mut self, money: &Expr, unit: &Unit) {
+        if self.asset(&money.unit) != self.asset(unit) {
+            let (is, wanted) = (self.shown(&money.unit), self.shown(unit));
+            let symbol = &self.binding.instrument.symbol;
+            let message = format!("an amount of {wanted} is needed here for {symbol}, not of {is}");
+            self.report(
+                Diagnostic::error("R0502", money.span, message)
+                    .help(format!("write the amount in {wanted}, or bind another symbol")),
+            );
+        }
+    }
+
+    fn mismatch(&mut self, a: &Expr, b: &Expr) {
+        let (left, right) = (self.shown(&a.unit), self.shown(&b.unit));
+        let symbol = &self.binding.instrument.symbol;
+        let message = format!("an amount of {left} meets an amount of {right} for {symbol}");
+        let help = format!(
+            "`order.value` and `account` amounts are in {}, `order.notional` in the quote asset",
+            self.binding.reporting
+        );
+        self.report(
+            Diagnostic::error("R0502", a.span, message)
+                .label(left)
+                .also(b.span, right)
+                .help(help),
+        );
+    }
+
+    fn asset<'b>(&'b self, unit: &'b Unit) -> Option<Bound<'b>> {
+        let Unit::Money(asset) = unit else { return None };
+        Some(match asset {
+            Asset::Named(name) => Bound::Name(self.canonical(name)),
+            Asset::Reporting => Bound::Name(self.canonical(self.binding.reporting)),
+            Asset::Quote => Bound::Name(&self.binding.instrument.settle),
+            Asset::Pays => Bound::Pays,
+        })
+    }
+
+    /// A renamed quote asset (`--settle USD=USDT`) is the same asset under both names.
+    fn canonical<'b>(&'b self, name: &'b str) -> &'b str {
+        let instrument = self.binding.instrument;
+        if name == instrument.symbol.quote { &instrument.settle } else { name }
+    }
+
+    fn shown(&self, unit: &Unit) -> String {
+        match self.asset(unit) {
+            Some(Bound::Name(name)) => name.to_owned(),
+            Some(Bound::Pays) => "what the order pays with".to_owned(),
+            None => "no asset".to_owned(),
+        }
+    }
+}
+
+fn carried(carries: Carries, needs: Needs) -> bool {
+    match needs {
+        Needs::Nothing => true,
+        Needs::Touch => carries.touch,
+        Needs::Bars => carries.bars,
+        Needs::LastPrice => carries.last_price,
+    }
+}

@@ -1,0 +1,216 @@
+//! Runs a flat program over facts: integers in registers, no tree, no jump, no allocation.
+//!
+//! A program is made by [`crate::compile`] for one instrument and never changes. [`Registers`] are
+//! its scratch memory; after a section has run, its answers are read from them. What is unknown stays
+//! unknown with a cause: the answers say so, and the caller treats them as rules-language.md 6 says.
+//! The risk stage runs [`RiskCode`], the strategy stage [`StrategyCode`].
+//!
+//! ```text
+//! facts --loads--> registers --operations--> registers --answers--> verdict, cap, order terms
+//! ```
+//!
+//! Before any section has run, every answer is unknown (MISSING), so a forgotten run refuses.
+
+use model::id::AssetId;
+use model::order::Cause;
+
+use crate::schema::Field;
+use crate::value::{Truth, Value};
+
+/// What the operations do.
+pub(crate) mod op;
+/// Numbers out of registers, rounded.
+pub(crate) mod readout;
+mod risk;
+mod strategy;
+
+use op::Op;
+pub use risk::{CapBound, CapCode, CheckCode, LatchCode, RiskCode};
+pub use strategy::{OrderTerms, RuleCode, SizeTerms, StrategyCode};
+pub(crate) use strategy::SizeCode;
+
+/// LIMIT: registers of one bound program. 256 rules (the verdict's rule set) of eight values each.
+pub const REGISTERS_MAX: usize = 2048;
+
+/// Which part of a fact is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// All of it, at the scale of the field's type.
+    Whole,
+    /// Numerator of a share or a price ratio.
+    Over,
+    /// Denominator of a share or a price ratio; any sign, zero gives DIV0.
+    Under,
+}
+
+/// One question to the facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Input {
+    /// The field.
+    pub field: Field,
+    /// Which part of it.
+    pub part: Part,
+    /// Asset argument of `account.free` and its like. None there means the asset that the order at
+    /// hand pays with; other fields have none.
+    pub asset: Option<AssetId>,
+}
+
+/// Answers what a program reads. Each distinct input is asked once in a run of a section.
+pub trait Facts {
+    /// Returns the fact, or `na` with its cause.
+    fn read(&self, input: Input) -> Value;
+}
+
+/// Scratch memory of one bound program, with its constants in place. Registers of one program mean
+/// nothing to another.
+#[derive(Clone, Debug)]
+pub struct Registers {
+    /// Always [`REGISTERS_MAX`] long, so that the masked access below needs no test.
+    values: Vec<Value>,
+}
+
+/// What a `deny` or `require` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing against the order.
+    Pass,
+    /// Refuses: [`Cause::Known`] when the condition is known, else why it is not.
+    Refuse(Cause),
+}
+
+/// What a bound program costs; nothing depends on data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Facts read, operations and series updates, all sections together.
+    pub ops: usize,
+    /// Those of the operations that test for overflow, because it is not proved away.
+    pub checked_ops: usize,
+    /// Registers, constants included.
+    pub registers: usize,
+    /// Bytes of series state.
+    pub state_bytes: usize,
+}
+
+/// A fact to be read, and the range outside of which it counts as OVERFLOW.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Load {
+    pub(crate) input: Input,
+    pub(crate) dst: u16,
+    /// Smallest value admitted.
+    pub(crate) lo: i128,
+    /// Largest value admitted, less the smallest.
+    pub(crate) width: u128,
+}
+
+/// A part of a program that runs in one go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Section {
+    pub(crate) loads: Vec<Load>,
+    /// Operations up to each series update; the last run has none behind it.
+    pub(crate) runs: Vec<Vec<Op>>,
+    /// Series updates: input register and result register, in the order of the series.
+    pub(crate) updates: Vec<(u16, u16)>,
+}
+
+impl Registers {
+    /// Returns registers with constants at their places.
+    pub(crate) fn new(constants: &[(u16, Value)]) -> Self {
+        let mut registers = Self { values: vec![Value::MISSING; REGISTERS_MAX] };
+        for (place, value) in constants {
+            if let Some(slot) = registers.values.get_mut(usize::from(*place)) {
+                *slot = *value;
+            }
+        }
+        registers
+    }
+
+    /// Returns a register's value.
+    #[inline]
+    pub(crate) fn get(&self, place: u16) -> Value {
+        self.values.get(usize::from(place)).copied().unwrap_or(Value::MISSING)
+    }
+
+    fn file(&mut self) -> Option<&mut [Value; REGISTERS_MAX]> {
+        self.values.first_chunk_mut()
+    }
+}
+
+impl Section {
+    /// Reads all facts and runs all operations; `update` advances series number so-and-so.
+    #[inline]
+    pub(crate) fn run<F: Facts>(
+        &self,
+        facts: &F,
+        registers: &mut Registers,
+        mut update: impl FnMut(usize, Value) -> Value,
+    ) {
+        let Some(file) = registers.file() else { return };
+        for load in &self.loads {
+            set(file, load.dst, load.admit(facts.read(load.input)));
+        }
+        let mut updates = self.updates.iter().enumerate();
+        for run in &self.runs {
+            for op in run {
+                let value = op::apply(op.code, |place| get(file, arg(op, place)));
+                set(file, op.dst, value);
+            }
+            if let Some((index, (input, dst))) = updates.next() {
+                let value = update(index, get(file, *input));
+                set(file, *dst, value);
+            }
+        }
+    }
+
+    /// Returns the number of steps.
+    pub(crate) fn ops(&self) -> usize {
+        let operations: usize = self.runs.iter().map(Vec::len).sum();
+        operations.saturating_add(self.loads.len()).saturating_add(self.updates.len())
+    }
+
+    /// Returns the number of operations that test for overflow.
+    pub(crate) fn checked_ops(&self) -> usize {
+        self.runs.iter().flatten().filter(|op| op.code.is_checked()).count()
+    }
+}
+
+impl Load {
+    /// The proofs of the compiler rest on this test, not on the good will of the facts.
+    #[inline]
+    fn admit(&self, value: Value) -> Value {
+        // One unsigned test for both ends; every `na` lies far below any range.
+        if value.raw().wrapping_sub(self.lo).cast_unsigned() <= self.width || value.is_na() {
+            value
+        } else {
+            Value::na(Cause::Overflow)
+        }
+    }
+}
+
+/// Places are below the limit, as the compiler made them; the mask tells the optimiser so.
+#[inline(always)]
+fn get(file: &[Value; REGISTERS_MAX], place: u16) -> Value {
+    file.get(usize::from(place) & (REGISTERS_MAX - 1)).copied().unwrap_or(Value::MISSING)
+}
+
+#[inline(always)]
+fn set(file: &mut [Value; REGISTERS_MAX], place: u16, value: Value) {
+    if let Some(slot) = file.get_mut(usize::from(place) & (REGISTERS_MAX - 1)) {
+        *slot = value;
+    }
+}
+
+#[inline(always)]
+fn arg(op: &Op, place: usize) -> u16 {
+    op.args.get(place).copied().unwrap_or(0)
+}
+
+const _: () = assert!(REGISTERS_MAX.is_power_of_two());
+
+/// Returns whether a condition holds and its exemption does not. An unknown exemption is none.
+#[inline]
+pub(crate) fn unless(condition: Value, exemption: Value) -> Truth {
+    if exemption == Value::TRUE { Truth::False } else { condition.truth() }
+}
+
+#[cfg(test)]
+mod tests;

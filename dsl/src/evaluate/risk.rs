@@ -1,0 +1,202 @@
+//! A risk block bound to one instrument.
+
+use model::num::Rounding;
+use model::order::Cause;
+
+use super::readout::{Readout, Sides};
+use super::{Cost, Facts, Input, Outcome, Registers, Section, unless};
+use crate::span::Span;
+use crate::typed::{Effect, LatchEnd, Measure};
+use crate::value::{Truth, Value};
+
+/// A `halt` or `reduce_only`, as bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LatchCode {
+    /// Reason code as written.
+    pub code: String,
+    /// Where the statement stands.
+    pub span: Span,
+    /// What it does while armed.
+    pub effect: Effect,
+    /// How it ends.
+    pub end: LatchEnd,
+    /// For how long the condition must hold before the latch arms, in nanoseconds.
+    pub held_ns: i64,
+    /// `then cancel_orders`.
+    pub cancel_orders: bool,
+    /// `then notify`.
+    pub notify: bool,
+    pub(crate) when: u16,
+    pub(crate) unless: u16,
+    pub(crate) sides: Option<Sides>,
+}
+
+/// A `cap`, as bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CapCode {
+    /// Reason code as written.
+    pub code: String,
+    /// Where the statement stands.
+    pub span: Span,
+    /// What is bounded.
+    pub measure: Measure,
+    pub(crate) bound: Readout,
+    pub(crate) when: u16,
+    pub(crate) unless: u16,
+}
+
+/// A `deny` or `require`, as bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckCode {
+    /// Reason code as written.
+    pub code: String,
+    /// Where the statement stands.
+    pub span: Span,
+    /// True for `require`.
+    pub require: bool,
+    pub(crate) condition: u16,
+    pub(crate) unless: u16,
+    pub(crate) sides: Option<Sides>,
+}
+
+/// What a cap says to the order at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CapBound {
+    /// The order is exempt, or the cap's `when` is known to be false.
+    Exempt,
+    /// The most of the measure: money in units of 1e-9, or a quantity's mantissa. Rounded down,
+    /// never negative.
+    Bound(i128),
+    /// The bound is not known, and why.
+    Unknown(Cause),
+}
+
+/// A risk block bound to one instrument: three sections, each run by itself.
+#[derive(Clone, Debug)]
+pub struct RiskCode {
+    pub(crate) latches: Vec<LatchCode>,
+    pub(crate) caps: Vec<CapCode>,
+    pub(crate) checks: Vec<CheckCode>,
+    pub(crate) latch_section: Section,
+    pub(crate) cap_section: Section,
+    pub(crate) check_section: Section,
+    pub(crate) latch_reads: Vec<Input>,
+    pub(crate) registers: Registers,
+    pub(crate) cost: Cost,
+}
+
+impl RiskCode {
+    /// Returns scratch memory for this program. Allocates: once, at bind.
+    #[must_use]
+    pub fn registers(&self) -> Registers {
+        self.registers.clone()
+    }
+
+    /// Returns the latches, in the order of the block.
+    #[must_use]
+    pub fn latches(&self) -> &[LatchCode] {
+        &self.latches
+    }
+
+    /// Returns the caps, in the order of the block.
+    #[must_use]
+    pub fn caps(&self) -> &[CapCode] {
+        &self.caps
+    }
+
+    /// Returns the number of denies and requires.
+    #[must_use]
+    pub fn checks(&self) -> usize {
+        self.checks.len()
+    }
+
+    /// Returns the denies and requires, in the order of the block.
+    #[must_use]
+    pub fn check_codes(&self) -> &[CheckCode] {
+        &self.checks
+    }
+
+    /// Returns everything that the latches read: an event that changes none of it changes no latch.
+    #[must_use]
+    pub fn reads(&self) -> &[Input] {
+        &self.latch_reads
+    }
+
+    /// Returns the static cost, the three sections together.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    /// Evaluates the conditions of all latches.
+    pub fn run_latches<F: Facts>(&self, facts: &F, registers: &mut Registers) {
+        self.latch_section.run(facts, registers, no_series);
+    }
+
+    /// Evaluates the bounds of all caps.
+    pub fn run_caps<F: Facts>(&self, facts: &F, registers: &mut Registers) {
+        self.cap_section.run(facts, registers, no_series);
+    }
+
+    /// Evaluates all denies and requires.
+    pub fn run_checks<F: Facts>(&self, facts: &F, registers: &mut Registers) {
+        self.check_section.run(facts, registers, no_series);
+    }
+
+    /// Returns whether the condition of latch `index` holds and its exemption does not; an unknown
+    /// exemption is none. Unknown outside of the block.
+    #[must_use]
+    pub fn latch(&self, index: usize, registers: &Registers) -> Truth {
+        match self.latches.get(index) {
+            Some(latch) => unless(registers.get(latch.when), registers.get(latch.unless)),
+            None => Truth::Unknown(Cause::Missing),
+        }
+    }
+
+    /// Returns what latch `index` observed and its limit, if its condition is a comparison of known
+    /// values: money and shares in units of 1e-9, prices and quantities as mantissas, durations in
+    /// nanoseconds. Values outside of `i64` end at its bounds.
+    #[must_use]
+    pub fn latch_values(&self, index: usize, registers: &Registers) -> Option<(i64, i64)> {
+        self.latches.get(index)?.sides?.read(registers)
+    }
+
+    /// Returns what cap `index` says. Unknown outside of the block.
+    #[must_use]
+    pub fn cap(&self, index: usize, registers: &Registers) -> CapBound {
+        let Some(cap) = self.caps.get(index) else { return CapBound::Unknown(Cause::Missing) };
+        match unless(registers.get(cap.when), registers.get(cap.unless)) {
+            Truth::False => CapBound::Exempt,
+            Truth::Unknown(cause) => CapBound::Unknown(cause),
+            Truth::True => match cap.bound.read(registers, Rounding::Floor).number() {
+                Some(bound) => CapBound::Bound(bound.max(0)),
+                None => CapBound::Unknown(cap.bound.read(registers, Rounding::Floor).cause()),
+            },
+        }
+    }
+
+    /// Returns what check `index` says: a `deny` refuses when its condition is not known to be false,
+    /// a `require` when it is not known to be true. Refuses outside of the block.
+    #[must_use]
+    pub fn check(&self, index: usize, registers: &Registers) -> Outcome {
+        let Some(check) = self.checks.get(index) else { return Outcome::Refuse(Cause::Missing) };
+        let condition = registers.get(check.condition);
+        let passing = if check.require { Value::TRUE } else { Value::FALSE };
+        if condition == passing || registers.get(check.unless) == Value::TRUE {
+            Outcome::Pass
+        } else {
+            Outcome::Refuse(condition.cause())
+        }
+    }
+
+    /// Returns what check `index` observed and its limit, as [`RiskCode::latch_values`] does.
+    #[must_use]
+    pub fn check_values(&self, index: usize, registers: &Registers) -> Option<(i64, i64)> {
+        self.checks.get(index)?.sides?.read(registers)
+    }
+}
+
+/// Risk blocks hold no series.
+fn no_series(_: usize, _: Value) -> Value {
+    Value::MISSING
+}

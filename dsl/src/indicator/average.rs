@@ -1,0 +1,145 @@
+//! Means: simple by a running integer sum, exponential in I64F64.
+
+use fixed::types::I64F64;
+use model::codec::{Image, ImageError, ImageReader, ImageWriter};
+use model::num::{Rounding, div_round};
+use model::order::Cause;
+
+use super::FINER_ONE;
+use super::window::Window;
+use crate::evaluate::op::LIMIT;
+use crate::value::Value;
+
+/// LIMIT: largest input of an `ema`: three bits below I64F64, for the sums within a step.
+pub(crate) const EMA_INPUT_MAX: i128 = 1 << 60;
+
+/// Sum of the last n inputs. The program divides by n, so the mean is exact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sma {
+    window: Window,
+    sum: i128,
+}
+
+/// Exponential mean with k = 2 / (n + 1), seeded by the simple mean of the first n inputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ema {
+    length: u32,
+    /// Inputs seen, up to the length.
+    count: u32,
+    /// Sum of the inputs until the seed.
+    sum: i128,
+    mean: I64F64,
+}
+
+impl Sma {
+    pub(crate) fn new(length: u32) -> Self {
+        Self { window: Window::new(length), sum: 0 }
+    }
+
+    /// Returns the largest input whose n-fold fits.
+    pub(crate) fn input_max(length: u32) -> i128 {
+        LIMIT / i128::from(length.max(1))
+    }
+
+    pub(crate) fn advance(&mut self, input: i128) -> Value {
+        let length = u32::try_from(self.window.length()).unwrap_or(u32::MAX);
+        if input.saturating_abs() > Self::input_max(length) {
+            return Value::na(Cause::Overflow);
+        }
+        let old = self.window.push(input);
+        // Within the limit by the test above; saturating only because nothing may panic here.
+        self.sum = self.sum.saturating_sub(old).saturating_add(input);
+        if self.window.is_full() { Value::known(self.sum) } else { Value::na(Cause::Warmup) }
+    }
+}
+
+impl Ema {
+    pub(crate) fn new(length: u32) -> Self {
+        Self { length: length.max(1), count: 0, sum: 0, mean: I64F64::ZERO }
+    }
+
+    pub(crate) fn advance(&mut self, input: i128) -> Value {
+        if input.saturating_abs() > EMA_INPUT_MAX {
+            return Value::na(Cause::Overflow);
+        }
+        if self.count < self.length {
+            self.sum = self.sum.saturating_add(input);
+            self.count = self.count.saturating_add(1);
+            if self.count < self.length {
+                return Value::na(Cause::Warmup);
+            }
+            self.mean = self.seed();
+        } else {
+            match self.stepped(input) {
+                Some(mean) => self.mean = mean,
+                None => return Value::na(Cause::Overflow),
+            }
+        }
+        self.decimal()
+    }
+
+    /// The sum over n: whole part and rest apart, because the sum may need more than 64 bits.
+    fn seed(&self) -> I64F64 {
+        let n = i128::from(self.length);
+        let whole = self.sum.div_euclid(n);
+        let rest = self.sum.rem_euclid(n);
+        let fraction = div_round(rest.saturating_mul(1 << 64), n, Rounding::HalfEven).unwrap_or(0);
+        I64F64::checked_from_num(whole)
+            .unwrap_or(I64F64::ZERO)
+            .saturating_add(I64F64::from_bits(fraction))
+    }
+
+    /// `prev + 2 * (x - prev) / (n + 1)`: this form, and the division last, so that k itself is not
+    /// rounded.
+    fn stepped(&self, input: i128) -> Option<I64F64> {
+        let twice = I64F64::checked_from_num(input)?.checked_sub(self.mean)?.checked_mul_int(2)?;
+        let divisor = i128::from(self.length).checked_add(1)?;
+        let step = div_round(twice.to_bits(), divisor, Rounding::HalfEven)?;
+        self.mean.checked_add(I64F64::from_bits(step))
+    }
+
+    /// The mean with six decimals more than the input, half-even.
+    fn decimal(&self) -> Value {
+        let bits = self.mean.to_bits();
+        // Whole part and fraction apart, because the product of both would need 144 bits. The whole
+        // part times a million is even, so halves of the fraction go to the even neighbour.
+        let (whole, fraction) = (bits >> 64, bits & ((1 << 64) - 1));
+        let fine = fraction.checked_mul(FINER_ONE);
+        let fine = fine.and_then(|fine| div_round(fine, 1 << 64, Rounding::HalfEven));
+        let number = whole.checked_mul(FINER_ONE).zip(fine);
+        Value::known(number.map_or(0, |(whole, fine)| whole.saturating_add(fine)))
+    }
+}
+
+impl Image for Sma {
+    fn save(&self, out: &mut ImageWriter) {
+        self.window.save(out);
+    }
+
+    fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
+        self.window.load(from)?;
+        // The sum follows from the window, so an image cannot contradict itself.
+        let add = |sum: i128, value: &i128| sum.checked_add(*value);
+        self.sum = self.window.values().iter().try_fold(0, add).ok_or(ImageError::Range)?;
+        Ok(())
+    }
+}
+
+impl Image for Ema {
+    fn save(&self, out: &mut ImageWriter) {
+        out.put(self.length);
+        out.put(self.count);
+        out.put(self.sum);
+        out.put(self.mean.to_bits());
+    }
+
+    fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
+        if from.take::<u32>()? != self.length {
+            return Err(ImageError::Range);
+        }
+        self.count = from.take()?;
+        self.sum = from.take()?;
+        self.mean = I64F64::from_bits(from.take()?);
+        if self.count > self.length { Err(ImageError::Range) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,94 @@
+//! Population standard deviation, correctly rounded.
+
+use model::codec::{Image, ImageError, ImageReader, ImageWriter};
+use model::order::Cause;
+
+use super::FINER;
+use super::window::Window;
+use crate::value::Value;
+
+/// Standard deviation of the last n inputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stdev {
+    window: Window,
+    sum: i128,
+    /// Sum of squares.
+    squares: i128,
+}
+
+impl Stdev {
+    pub(crate) fn new(length: u32) -> Self {
+        Self { window: Window::new(length), sum: 0, squares: 0 }
+    }
+
+    /// LIMIT: n times an input stays below 2^63, so that n times the sum of squares fits.
+    pub(crate) fn input_max(length: u32) -> i128 {
+        (1 << 63) / i128::from(length.max(1))
+    }
+
+    pub(crate) fn advance(&mut self, input: i128) -> Value {
+        let length = u32::try_from(self.window.length()).unwrap_or(u32::MAX);
+        if input.saturating_abs() > Self::input_max(length) {
+            return Value::na(Cause::Overflow);
+        }
+        let old = self.window.push(input);
+        let square = |number: i128| number.saturating_mul(number);
+        self.sum = self.sum.saturating_sub(old).saturating_add(input);
+        self.squares = self.squares.saturating_sub(square(old)).saturating_add(square(input));
+        if !self.window.is_full() {
+            return Value::na(Cause::Warmup);
+        }
+        let n = self.window.length();
+        // n^2 times the variance: exact, and never negative.
+        let spread = n.saturating_mul(self.squares).saturating_sub(square(self.sum));
+        Value::known(root_over(spread.unsigned_abs(), n.unsigned_abs()))
+    }
+}
+
+/// Returns `sqrt(spread) / n` with [`FINER`] more decimals, half-even.
+fn root_over(spread: u128, n: u128) -> i128 {
+    let (root, rest) = fine_root(spread);
+    let quotient = root.checked_div(n).unwrap_or(0);
+    // Above the half iff sqrt(S) > (2q + 1) * n / 2. A root is whole or irrational, never a half.
+    let twice_half = quotient.saturating_mul(2).saturating_add(1).saturating_mul(n);
+    let half = twice_half / 2;
+    let up = if twice_half.is_multiple_of(2) {
+        root > half || (root == half && (rest > 0 || !quotient.is_multiple_of(2)))
+    } else {
+        root > half || (root == half && rest > root)
+    };
+    i128::try_from(quotient.saturating_add(u128::from(up))).unwrap_or(i128::MAX)
+}
+
+/// Returns the whole root of `spread * 10^12`, and what is left of it. That product may need 166
+/// bits, so the six decimals are found digit by digit, as by hand.
+fn fine_root(spread: u128) -> (u128, u128) {
+    let mut root = spread.isqrt();
+    let mut rest = spread.saturating_sub(root.saturating_mul(root));
+    for _ in 0..FINER {
+        rest = rest.saturating_mul(100);
+        let base = root.saturating_mul(20);
+        let step = |digit: u128| base.saturating_add(digit).saturating_mul(digit);
+        let digit = (1..=9).rev().find(|digit| step(*digit) <= rest).unwrap_or(0);
+        rest = rest.saturating_sub(step(digit));
+        root = root.saturating_mul(10).saturating_add(digit);
+    }
+    (root, rest)
+}
+
+impl Image for Stdev {
+    fn save(&self, out: &mut ImageWriter) {
+        self.window.save(out);
+    }
+
+    fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
+        self.window.load(from)?;
+        let most = Self::input_max(u32::try_from(self.window.length()).unwrap_or(u32::MAX));
+        if self.window.values().iter().any(|value| value.saturating_abs() > most) {
+            return Err(ImageError::Range);
+        }
+        self.sum = self.window.values().iter().sum();
+        self.squares = self.window.values().iter().map(|value| value.saturating_mul(*value)).sum();
+        Ok(())
+    }
+}

@@ -1,0 +1,32 @@
+//! Limits of the language, with their reasons: nothing a file contains makes the checker slow,
+//! large or deep. Each has its own message.
+
+/// LIMIT: size of one file. Risk rules are read by people; 1 MiB is more than 10,000 rules.
+pub const FILE_BYTES_MAX: usize = 1 << 20;
+
+/// LIMIT: files checked together. A span has room for more; no session needs as many.
+pub const SOURCES_MAX: usize = 1_000;
+
+/// LIMIT: open brackets and `if`s at one place. Counted before parsing, because the parser recurses.
+pub const NESTING_MAX: usize = 64;
+
+/// LIMIT: height of one expression's tree, so that everything behind the parser may recurse.
+pub const HEIGHT_MAX: u32 = 128;
+
+/// LIMIT: nodes of one typed expression. `in` repeats its left side, so nested ones would double.
+pub const NODES_MAX: usize = 4_096;
+
+/// LIMIT: diagnostics kept for one file; the rest is counted.
+pub const DIAGNOSTICS_MAX: usize = 100;
+
+/// LIMIT: digits of a number: with 18 decimals it still fits an `i128` a billion times over.
+pub const DIGITS_MAX: usize = 28;
+
+/// LIMIT: decimals of a number, as of an instrument's scales.
+pub const DECIMALS_MAX: usize = 18;
+
+/// LIMIT: length of a series in updates: its window is memory for every symbol.
+pub const SERIES_LENGTH_MAX: i128 = 10_000;
+
+const _: () = assert!(DIGITS_MAX > DECIMALS_MAX && DIGITS_MAX < 38);
+const _: () = assert!(SOURCES_MAX < u16::MAX as usize);

@@ -1,0 +1,191 @@
+//! The fields that rules can read: the one table from which checker, compiler and documents work.
+//!
+//! The engine answers [`crate::evaluate::Facts::read`] for each. Scales are fixed by the type:
+//! money 1e-9; prices at the instrument's price scale, [`Type::Mark`]s at one decimal more;
+//! quantities at the quantity scale; durations and times in nanoseconds; booleans 0 and 1. A share
+//! is answered as two values, numerator and denominator, so that comparing it with a limit loses
+//! nothing.
+
+/// Who may read a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Risk blocks.
+    Risk,
+    /// Strategy blocks: blind for accounts.
+    Strategy,
+    /// Both.
+    Both,
+}
+
+/// When a field can be read within a risk block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// At any time.
+    Always,
+    /// Only while an order is judged: not in latches.
+    Order,
+    /// Only once the quantity is final: not in caps either.
+    FinalOrder,
+}
+
+/// The stored form of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// Plain integer.
+    Int,
+    /// Dimensionless, as a ratio of two values.
+    Share,
+    /// 0 or 1.
+    Bool,
+    /// Price at the price scale.
+    Price,
+    /// Price at one decimal more than the price scale.
+    Mark,
+    /// Price as a ratio: money at 1e-9 over a quantity.
+    PriceRatio,
+    /// Quantity at the quantity scale.
+    Qty,
+    /// Money at 1e-9 in the reporting asset.
+    Reporting,
+    /// Money at 1e-9 in the instrument's quote asset.
+    Quote,
+    /// Money at 1e-9 in the asset that the order pays with.
+    Pays,
+    /// Money at 1e-9 in the asset named as the argument.
+    Named,
+    /// The asset that the order pays with: only as an argument.
+    Asset,
+    /// Nanoseconds.
+    Duration,
+    /// Nanoseconds since the epoch.
+    Time,
+    /// One of a list of words; stored as its index in the list.
+    Word(&'static [&'static str]),
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldInfo {
+    /// The field.
+    pub field: Field,
+    /// Name as written in rules.
+    pub name: &'static str,
+    /// Stored form.
+    pub ty: Type,
+    /// Who may read it.
+    pub scope: Scope,
+    /// When it can be read.
+    pub when: When,
+    /// What a source must carry for it to be known.
+    pub needs: Needs,
+    /// Can it be na.
+    pub nullable: bool,
+    /// What it means, for people.
+    pub meaning: &'static str,
+}
+
+/// What a source must carry for a field to be ever known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing in particular.
+    Nothing,
+    /// Best bid and ask: quotes, or a book.
+    Touch,
+    /// Closed bars: of the source, or built from its trades.
+    Bars,
+    /// Trades or bars.
+    LastPrice,
+}
+
+macro_rules! fields {
+    ($($field:ident $name:literal $ty:expr, $scope:ident, $when:ident, $needs:ident, $nullable:literal, $meaning:literal;)*) => {
+        /// A field that rules can read.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u16)]
+        #[expect(missing_docs, reason = "each field's meaning stands in the table `FIELDS`")]
+        pub enum Field { $($field,)* }
+
+        /// The table, in the order of documents.
+        pub const FIELDS: &[FieldInfo] = &[$(FieldInfo {
+            field: Field::$field, name: $name, ty: $ty, scope: Scope::$scope, when: When::$when,
+            needs: Needs::$needs, nullable: $nullable, meaning: $meaning,
+        },)*];
+    };
+}
+
+/// States of a feed, in the order of `model::order::FeedStatus`.
+pub const FEED_STATES: &[&str] = &["synced", "gap", "stale", "resync"];
+/// Times in force, in the order of `model::order::TimeInForce`.
+pub const TIMES_IN_FORCE: &[&str] = &["gtc", "ioc"];
+
+fields! {
+    AccountEquity "account.equity" Type::Reporting, Risk, Always, Nothing, true, "value of all accounts at the marks";
+    AccountDayLoss "account.day_loss" Type::Share, Risk, Always, Nothing, true, "fall from the day's opening equity, as a share of it";
+    AccountDayDrawdown "account.day_drawdown" Type::Share, Risk, Always, Nothing, true, "fall from the day's highest equity, as a share of it";
+    AccountDrawdown "account.drawdown" Type::Share, Risk, Always, Nothing, true, "fall from the highest equity ever, as a share of it";
+    AccountExposure "account.exposure" Type::Reporting, Risk, Always, Nothing, true, "sum of symbol exposures, open orders included";
+    AccountExposureAfter "account.exposure_after" Type::Reporting, Risk, FinalOrder, Nothing, true, "exposure with this order at its final quantity";
+    AccountFree "account.free" Type::Named, Risk, Always, Nothing, false, "free amount of an asset in the order's account";
+    AccountLocked "account.locked" Type::Named, Risk, Always, Nothing, false, "amount of an asset that open orders hold";
+    AccountTotal "account.total" Type::Named, Risk, Always, Nothing, false, "amount of an asset held";
+    SymbolExposure "symbol.exposure" Type::Reporting, Risk, Always, Nothing, true, "exposure of the order's position, open orders included";
+    SymbolOpenBuys "symbol.open_buys" Type::Qty, Risk, Always, Nothing, false, "remaining quantity of open buys";
+    SymbolOpenSells "symbol.open_sells" Type::Qty, Risk, Always, Nothing, false, "remaining quantity of open sells";
+    PositionQty "position.qty" Type::Qty, Both, Always, Nothing, false, "signed position: the account's net in risk, the own ledger in a strategy";
+    PositionNotional "position.notional" Type::Quote, Both, Always, Nothing, true, "position at the mark";
+    PositionPnl "position.pnl" Type::Quote, Both, Always, Nothing, true, "unrealised profit";
+    PositionAvgPrice "position.avg_price" Type::PriceRatio, Both, Always, Nothing, true, "cost basis over quantity";
+    PositionAge "position.age" Type::Duration, Both, Always, Nothing, true, "time since the position left flat";
+    OrderIsBuy "order.is_buy" Type::Bool, Risk, Order, Nothing, false, "the order buys";
+    OrderReduces "order.reduces" Type::Bool, Risk, Order, Nothing, false, "it and all open orders of its side do not pass zero";
+    OrderCloses "order.closes" Type::Bool, Risk, Order, Nothing, false, "it reduces and leaves nothing above dust";
+    OrderIsProtected "order.is_protected" Type::Bool, Risk, Order, Nothing, false, "at_market: it carries its own price bound";
+    OrderIsEngine "order.is_engine" Type::Bool, Risk, Order, Nothing, false, "made by the engine itself";
+    OrderCrossesOwn "order.crosses_own" Type::Bool, Risk, Order, Nothing, false, "it would trade with an own open order";
+    OrderQty "order.qty" Type::Qty, Risk, FinalOrder, Nothing, false, "quantity after caps";
+    OrderPrice "order.price" Type::Price, Risk, Order, Nothing, true, "limit, or protected bound";
+    OrderNotional "order.notional" Type::Quote, Risk, FinalOrder, Nothing, true, "quantity times the larger of price and mark";
+    OrderValue "order.value" Type::Reporting, Risk, FinalOrder, Nothing, true, "notional in the reporting asset";
+    OrderLocks "order.locks" Type::Pays, Risk, FinalOrder, Nothing, true, "what approval would lock";
+    OrderPays "order.pays" Type::Asset, Risk, Order, Nothing, false, "asset that approval would lock";
+    OrderTif "order.tif" Type::Word(TIMES_IN_FORCE), Risk, Order, Nothing, false, "time in force";
+    OrderTtl "order.ttl" Type::Duration, Risk, Order, Nothing, true, "time to live";
+    OrderApproved "order.approved" Type::Bool, Risk, FinalOrder, Nothing, false, "the verdict: invariants only";
+    MarketMid "market.mid" Type::Mark, Both, Always, Touch, true, "middle of best bid and ask";
+    MarketLast "market.last" Type::Price, Both, Always, LastPrice, true, "last trade, else last close";
+    MarketMark "market.mark" Type::Mark, Both, Always, Nothing, true, "the price that positions are valued at";
+    MarketSpread "market.spread" Type::Share, Both, Always, Touch, true, "spread over middle";
+    QuoteAge "quote.age" Type::Duration, Both, Always, Touch, true, "time since the best prices last changed";
+    BookBid "book.bid" Type::Price, Both, Always, Touch, true, "best bid";
+    BookAsk "book.ask" Type::Price, Both, Always, Touch, true, "best ask";
+    BookBidQty "book.bid_qty" Type::Qty, Both, Always, Touch, true, "quantity at the best bid";
+    BookAskQty "book.ask_qty" Type::Qty, Both, Always, Touch, true, "quantity at the best ask";
+    BarOpen "open" Type::Price, Strategy, Always, Bars, true, "first price of the last closed bar";
+    BarHigh "high" Type::Price, Strategy, Always, Bars, true, "highest price of the last closed bar";
+    BarLow "low" Type::Price, Strategy, Always, Bars, true, "lowest price of the last closed bar";
+    BarClose "close" Type::Price, Strategy, Always, Bars, true, "last price of the last closed bar";
+    BarVolume "volume" Type::Qty, Strategy, Always, Bars, true, "traded quantity of the last closed bar";
+    BarTime "bar.time" Type::Time, Strategy, Always, Bars, true, "end of the last closed bar";
+    Now "now" Type::Time, Both, Always, Nothing, false, "time of the event";
+    FeedSynced "feed.synced" Type::Bool, Both, Always, Nothing, false, "every stream that the source declares is intact";
+    FeedState "feed.state" Type::Word(FEED_STATES), Both, Always, Nothing, false, "state of the feed";
+    FeedAge "feed.age" Type::Duration, Both, Always, Nothing, true, "time since the last message of the feed";
+    VenueAcceptsOrders "venue.accepts_orders" Type::Bool, Risk, Always, Nothing, false, "an order could be sent now";
+    ControlLevel "control.level" Type::Int, Risk, Always, Nothing, false, "kill switch: 0 run, 1 reduce, 2 halt, 3 flatten";
+    ControlBy "control.by" Type::Int, Risk, Always, Nothing, false, "who set the level, 0 for the engine";
+}
+
+impl Field {
+    /// Returns the field's row.
+    #[must_use]
+    pub fn info(self) -> &'static FieldInfo {
+        // The table is written in the order of the enum, by one macro.
+        FIELDS.get(usize::from(self as u16)).unwrap_or(&FIELDS[0])
+    }
+
+    /// Returns the field with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static FieldInfo> {
+        FIELDS.iter().find(|info| info.name == name)
+    }
+}

@@ -1,0 +1,465 @@
+//! The one typed form of a program: what the checker makes and everything else works from.
+//!
+//! Names are resolved, units are checked, nullability is inferred; nothing here depends on an
+//! instrument yet. Binding to an instrument (scales, tables, assets) happens in [`crate::compile`].
+
+use crate::schema::Field;
+use crate::span::Span;
+
+/// A unit: what a value means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Integer without a unit.
+    Int,
+    /// Number without a unit (percent and bps are spellings of it).
+    Num,
+    /// Truth.
+    Bool,
+    /// Price of the block's instrument.
+    Price,
+    /// Quantity of the block's instrument.
+    Qty,
+    /// Money of an asset.
+    Money(Asset),
+    /// Length of time, in nanoseconds.
+    Duration,
+    /// Moment, in nanoseconds since the epoch.
+    Time,
+    /// One of the words of a field's list.
+    Word(&'static [&'static str]),
+}
+
+/// The asset of a money value, as far as it is known before binding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asset {
+    /// Named in the text.
+    Named(String),
+    /// The session's reporting asset.
+    Reporting,
+    /// The instrument's quote asset.
+    Quote,
+    /// What the order at hand pays with.
+    Pays,
+}
+
+/// A typed expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expr {
+    /// What it computes.
+    pub kind: ExprKind,
+    /// Unit of the result.
+    pub unit: Unit,
+    /// Whether the result can be na.
+    pub nullable: bool,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// What an expression computes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExprKind {
+    /// `mantissa * 10^-decimals`, in the unit of the expression (nanoseconds for time).
+    Number {
+        /// All digits.
+        mantissa: i128,
+        /// Decimals.
+        decimals: u8,
+    },
+    /// `3 ticks`: that many price steps of the bound instrument.
+    Ticks(i64),
+    /// `2 lots`: that many quantity steps of the bound instrument.
+    Lots(i64),
+    /// `true` or `false`.
+    Bool(bool),
+    /// `na`.
+    Na,
+    /// A word of a word field.
+    Word(u16),
+    /// A field; assets are arguments of `account.free` and its like.
+    Field(Field, Option<AssetArg>),
+    /// Parameter of the block, by index.
+    Param(usize),
+    /// `let` of the block, by index: always an earlier one.
+    Let(usize),
+    /// Series of the strategy, by index: always an earlier one.
+    Series(usize),
+    /// `-e`.
+    Neg(Box<Expr>),
+    /// `not e`.
+    Not(Box<Expr>),
+    /// Arithmetic.
+    Arith(Arith, Box<Expr>, Box<Expr>),
+    /// Comparison: the operands have the same unit.
+    Compare(Compare, Box<Expr>, Box<Expr>),
+    /// `a and b`.
+    And(Box<Expr>, Box<Expr>),
+    /// `a or b`.
+    Or(Box<Expr>, Box<Expr>),
+    /// `if c then a else b`.
+    If(Box<Expr>, Box<Expr>, Box<Expr>),
+    /// `a ?? b`.
+    Default(Box<Expr>, Box<Expr>),
+    /// `a is na`.
+    IsNa(Box<Expr>),
+    /// A pure function.
+    Call(Function, Vec<Expr>),
+}
+
+/// Asset argument of a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AssetArg {
+    /// Named in the text.
+    Named(String),
+    /// `order.pays`.
+    Pays,
+}
+
+/// Arithmetic operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arith {
+    /// `+`
+    Add,
+    /// `-`
+    Sub,
+    /// `*`
+    Mul,
+    /// `/`
+    Div,
+}
+
+/// Comparison operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compare {
+    /// `<`
+    Less,
+    /// `<=`
+    LessEq,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterEq,
+    /// `==`
+    Equal,
+    /// `!=`
+    NotEqual,
+}
+
+/// Pure functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// `max(a, b)`
+    Max,
+    /// `min(a, b)`
+    Min,
+    /// `abs(a)`
+    Abs,
+    /// `clamp(x, low, high)`
+    Clamp,
+}
+
+/// A parameter with its value and the values for single symbols.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Param {
+    /// Name.
+    pub name: String,
+    /// Unit; percent is [`Unit::Num`] with `is_percent`.
+    pub unit: Unit,
+    /// Declared `percent`: printed with `%`.
+    pub is_percent: bool,
+    /// Default value: a constant expression.
+    pub value: Expr,
+    /// Allowed range, both ends included.
+    pub range: Option<(Expr, Expr)>,
+    /// Values for single symbols, as written.
+    pub table: Vec<(model::symbol::Symbol, Expr)>,
+    /// Documentation comment.
+    pub doc: String,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// A named expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Let {
+    /// Name.
+    pub name: String,
+    /// Value.
+    pub value: Expr,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// A rule's name and place, for verdicts and explanations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleName {
+    /// Reason code as written.
+    pub code: String,
+    /// Documentation comment.
+    pub doc: String,
+    /// The message template, if one is given.
+    pub message: Option<String>,
+    /// Where the statement stands.
+    pub span: Span,
+}
+
+/// A risk block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RiskBlock {
+    /// Name.
+    pub name: String,
+    /// `hard`: loosening needs approvals.
+    pub hard: bool,
+    /// To which orders it applies.
+    pub applies: Applies,
+    /// Parameters.
+    pub params: Vec<Param>,
+    /// Named expressions, each over earlier ones.
+    pub lets: Vec<Let>,
+    /// Latches, in order.
+    pub latches: Vec<Latch>,
+    /// Caps, in order.
+    pub caps: Vec<Cap>,
+    /// Denies and requires, in order.
+    pub checks: Vec<Check>,
+    /// Declared cost limit in operations.
+    pub budget: Option<u64>,
+    /// Documentation comment.
+    pub doc: String,
+    /// Where the block's name stands.
+    pub span: Span,
+}
+
+/// To which orders a risk block applies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applies {
+    /// To all.
+    All,
+    /// To those of some strategies, perhaps on some symbols only (empty: on all).
+    Strategies {
+        /// Strategy names.
+        names: Vec<String>,
+        /// Symbols.
+        symbols: Vec<model::symbol::Symbol>,
+    },
+}
+
+/// `halt` or `reduce_only`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Latch {
+    /// Name and place.
+    pub rule: RuleName,
+    /// What it does while armed.
+    pub effect: Effect,
+    /// How it ends.
+    pub end: LatchEnd,
+    /// Condition.
+    pub when: Expr,
+    /// For how long the condition must hold before the latch arms, in nanoseconds.
+    pub held_ns: i64,
+    /// Exemption.
+    pub unless: Option<Expr>,
+    /// `then cancel_orders`.
+    pub cancel_orders: bool,
+    /// `then notify`.
+    pub notify: bool,
+}
+
+/// What an armed latch does to orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// Refuses every order.
+    Halt,
+    /// Refuses orders that do not reduce.
+    ReduceOnly,
+}
+
+/// How a latch ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LatchEnd {
+    /// By a person.
+    Manual,
+    /// At the next day roll.
+    DayEnd,
+    /// When the condition is known to be false.
+    Clear,
+    /// That many nanoseconds after arming.
+    For(i64),
+}
+
+/// `cap CODE measure to bound unless ...`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cap {
+    /// Name and place.
+    pub rule: RuleName,
+    /// What is bounded.
+    pub measure: Measure,
+    /// The bound, in the unit of the measure.
+    pub bound: Expr,
+    /// Condition under which the cap binds at all (`when`).
+    pub when: Option<Expr>,
+    /// Exemption.
+    pub unless: Option<Expr>,
+}
+
+/// What a cap bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Quantity.
+    Qty,
+    /// Value in the instrument's quote asset.
+    Notional,
+    /// Value in the reporting asset.
+    Value,
+}
+
+/// `deny` or `require`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Name and place.
+    pub rule: RuleName,
+    /// `require`: refuses when the condition is not known to be true. `deny` refuses when it is not
+    /// known to be false.
+    pub require: bool,
+    /// Condition.
+    pub condition: Expr,
+    /// Exemption.
+    pub unless: Option<Expr>,
+}
+
+/// A strategy block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strategy {
+    /// Name.
+    pub name: String,
+    /// What wakes it.
+    pub trigger: Trigger,
+    /// On which symbols it runs, each by itself.
+    pub symbols: Vec<(model::symbol::Symbol, Span)>,
+    /// Parameters.
+    pub params: Vec<Param>,
+    /// Series, each over earlier series and lets.
+    pub series: Vec<Series>,
+    /// Named expressions, each over earlier ones.
+    pub lets: Vec<Let>,
+    /// Order of declaration of series and lets, so that each is evaluated after what it reads.
+    pub order: Vec<Step>,
+    /// Enters and exits, in order.
+    pub rules: Vec<StrategyRule>,
+    /// Declared cost limit in operations.
+    pub budget: Option<u64>,
+    /// Documentation comment.
+    pub doc: String,
+    /// Where the block's name stands.
+    pub span: Span,
+}
+
+/// One declared step of a strategy's evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Update series number so-and-so.
+    Series(usize),
+    /// Evaluate let number so-and-so.
+    Let(usize),
+}
+
+/// What wakes a strategy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// A closed bar of this length in nanoseconds.
+    Bar(i64),
+    /// A change of the touch, at most once in so many nanoseconds (0: each).
+    Book(i64),
+    /// A trade.
+    Trade,
+}
+
+/// A stateful indicator over an expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Series {
+    /// Name.
+    pub name: String,
+    /// Which indicator.
+    pub indicator: Indicator,
+    /// Its inputs: one, or two for the crossings.
+    pub inputs: Vec<Expr>,
+    /// Length in updates: a constant or a parameter; none for the crossings.
+    pub length: Option<Expr>,
+    /// Unit of the result.
+    pub unit: Unit,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// The indicators of this version; definitions in rules-language.md 17.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Indicator {
+    /// Mean of the last n.
+    Sma,
+    /// Seeded by the sma of the first n; k = 2 / (n + 1).
+    Ema,
+    /// Largest of the last n.
+    Highest,
+    /// Smallest of the last n.
+    Lowest,
+    /// Population standard deviation of the last n.
+    Stdev,
+    /// Now a > b and before a <= b.
+    Crossover,
+    /// Now a < b and before a >= b.
+    Crossunder,
+}
+
+/// `enter` or `exit`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StrategyRule {
+    /// Name and place.
+    pub rule: RuleName,
+    /// True for `exit`.
+    pub exit: bool,
+    /// True for `long`.
+    pub long: bool,
+    /// Condition.
+    pub when: Expr,
+    /// Exemption.
+    pub unless: Option<Expr>,
+    /// Size: a quantity, or money at the order's price. None on an exit: the whole position.
+    pub size: Option<Expr>,
+    /// Limit price; none: `at_market`.
+    pub price: Option<Expr>,
+    /// Band of `at_market`; none: the instrument's own.
+    pub protect: Option<Expr>,
+    /// `tif ioc`.
+    pub ioc: bool,
+    /// Time to live.
+    pub ttl: Option<Expr>,
+    /// `where shortable`: binds on a cash account and never fires there.
+    pub where_shortable: bool,
+}
+
+/// `invariant name for block`: typed, and reported as not proved until the prover exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invariant {
+    /// Name.
+    pub name: String,
+    /// The block it is about.
+    pub block: String,
+    /// Assumptions.
+    pub assumes: Vec<Expr>,
+    /// What is to be proved.
+    pub proves: Vec<Expr>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// All blocks of the files checked together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Program {
+    /// Risk blocks, by name.
+    pub risk: Vec<RiskBlock>,
+    /// Strategies, by file name, then in order.
+    pub strategies: Vec<Strategy>,
+    /// Invariants, in order.
+    pub invariants: Vec<Invariant>,
+    /// Number of `test` items: parsed here, run by `engine rules test`.
+    pub tests: usize,
+}

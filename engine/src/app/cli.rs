@@ -1,0 +1,248 @@
+//! Commands and their options, as users type them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use engine::idle::Wait;
+use engine::topology::Topology;
+
+/// A trading engine for one host: recorded or generated markets through strategies, risk and a
+/// simulated venue; every event journaled; every session replayed to the same bytes.
+#[derive(Debug, Parser)]
+#[command(name = "engine", version, after_help = "\
+Examples:
+  engine                                  the demo: a generated market, paper money
+  engine backtest --data FILE.log.zst     recorded data through the shipped rules
+  engine replay DIR                       compute a journal's decisions again and compare
+  engine rules check rules/limits.rules   check a file of rules
+
+Exit codes: 0 fine, 1 a finding, 2 wrong usage or configuration, 3 corrupt data, 70 a defect.
+Nothing ever leaves this machine: orders go to the simulated venue only.")]
+pub(super) struct Cli {
+    /// What to do; without a command, the demo.
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    /// Print one JSON object on stdout; progress and messages go to stderr.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Show no progress.
+    #[arg(long, global = true)]
+    pub(super) no_progress: bool,
+    /// Folder for everything that a command writes.
+    #[arg(long, global = true, env = "SLUICE_DATA_DIR", default_value = "sluice-data")]
+    pub(super) data_dir: PathBuf,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a paper session on the built-in market.
+    #[command(after_help = "Example:\n  engine demo --seed 7 --seconds 600")]
+    Demo(DemoArgs),
+    /// Run recorded data through strategies, risk and the simulated venue.
+    #[command(after_help = "\
+Examples:
+  engine backtest --data merged.tsv.zst
+  engine backtest --data bars.csv.zst=BTC_USDT.PERP --rules rules/crash.rules --json
+  engine backtest --data a.log.zst --data b.log.zst --journal none --topology fused")]
+    Backtest(BacktestArgs),
+    /// Compute a journal's decisions again and compare them record by record.
+    #[command(after_help = "\
+Examples:
+  engine replay sluice-data/journal/DIR
+  engine replay DIR --topology split --json
+  engine replay DIR --rules stricter.rules    where would other rules have decided otherwise?")]
+    Replay(ReplayArgs),
+    /// Work with files of rules.
+    Rules(RulesArgs),
+    /// Look into a journal.
+    Journal(JournalArgs),
+}
+
+/// Options of `demo`.
+#[derive(Args, Debug)]
+pub(super) struct DemoArgs {
+    /// Seed of the market.
+    #[arg(long, default_value_t = DEMO_SEED)]
+    pub(super) seed: u64,
+    /// Length of the session in market seconds.
+    #[arg(long, default_value_t = DEMO_SECONDS, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(super) seconds: u64,
+    /// Rules to run instead of the shipped ones.
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    pub(super) rules: Vec<PathBuf>,
+    /// How the session is run.
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+}
+
+const DEMO_SEED: u64 = 1;
+const DEMO_SECONDS: u64 = 1_800;
+
+impl Default for DemoArgs {
+    fn default() -> Self {
+        let run = RunArgs {
+            journal: None,
+            topology: Topology::Auto,
+            wait: None,
+            sink: "mmap".to_owned(),
+            segment_mib: DEFAULT_SEGMENT_MIB,
+            order_latency: DEFAULT_LATENCY.to_owned(),
+            response_latency: DEFAULT_LATENCY.to_owned(),
+        };
+        Self { seed: DEMO_SEED, seconds: DEMO_SECONDS, rules: Vec::new(), run }
+    }
+}
+
+/// Options of `backtest`.
+#[derive(Args, Debug)]
+pub(super) struct BacktestArgs {
+    /// Recorded data: a raw capture, L2, trades or klines CSV; plain, .zst or .gz. FILE=SYMBOL says
+    /// which instrument it is of.
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE[=SYMBOL]")]
+    pub(super) data: Vec<String>,
+    /// Instruments to trade; default: all that the rules name.
+    #[arg(long, num_args = 1.., value_name = "SYMBOL")]
+    pub(super) symbol: Vec<String>,
+    /// State or override facts, e.g. 'BTC_USDT.PERP,tick=0.5,lot=0.0001,max_leverage=3'.
+    #[arg(long, num_args = 1.., value_name = "SPEC")]
+    pub(super) instrument: Vec<String>,
+    /// A table of instruments beside the embedded one.
+    #[arg(long, value_name = "FILE")]
+    pub(super) instruments: Option<PathBuf>,
+    /// Rename a settlement asset, e.g. USD=USDT.
+    #[arg(long, num_args = 1.., value_name = "FROM=TO")]
+    pub(super) settle: Vec<String>,
+    /// Files of rules; default: the shipped limits and crossover.
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    pub(super) rules: Vec<PathBuf>,
+    /// Opening balance of each paper account, in the reporting asset.
+    #[arg(long, default_value = "10000", value_name = "AMOUNT")]
+    pub(super) capital: String,
+    /// Reporting asset.
+    #[arg(long, default_value = "USDT", value_name = "ASSET")]
+    pub(super) reporting: String,
+    /// Seed of everything that is drawn.
+    #[arg(long, default_value_t = 0)]
+    pub(super) seed: u64,
+    /// How the session is run.
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+}
+
+/// How a session is run.
+#[derive(Args, Clone, Debug)]
+pub(super) struct RunArgs {
+    /// Where to journal, or `none`; default: a new folder below the data folder.
+    #[arg(long, value_name = "DIR|none")]
+    pub(super) journal: Option<String>,
+    /// One thread a stage (split), one for all (fused), or by the host (auto).
+    #[arg(long, default_value = "auto", value_name = "split|fused|auto")]
+    pub(super) topology: Topology,
+    /// How stage threads wait: spin, spin-yield, spin-park or sleep:N microseconds.
+    #[arg(long, value_name = "STRATEGY")]
+    pub(super) wait: Option<Wait>,
+    /// How the journal reaches the disk.
+    #[arg(long, default_value = "mmap", value_parser = ["mmap", "pwrite"])]
+    pub(super) sink: String,
+    /// Size of a journal segment in MiB, a power of two.
+    #[arg(long, default_value_t = DEFAULT_SEGMENT_MIB, value_name = "MIB")]
+    pub(super) segment_mib: u64,
+    /// From a decision to its arrival at the simulated venue.
+    #[arg(long, default_value = DEFAULT_LATENCY, value_name = "DURATION")]
+    pub(super) order_latency: String,
+    /// From the simulated venue's act to our record of it.
+    #[arg(long, default_value = DEFAULT_LATENCY, value_name = "DURATION")]
+    pub(super) response_latency: String,
+}
+
+const DEFAULT_SEGMENT_MIB: u64 = engine::session::journaled::SEGMENT_BYTES >> 20;
+const DEFAULT_LATENCY: &str = "2ms";
+
+/// Options of `replay`.
+#[derive(Args, Debug)]
+pub(super) struct ReplayArgs {
+    /// The journal's folder.
+    pub(super) dir: PathBuf,
+    /// Other rules in place of the journal's own.
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    pub(super) rules: Vec<PathBuf>,
+    /// One thread a stage (split), one for all (fused), or by the host (auto).
+    #[arg(long, default_value = "auto", value_name = "split|fused|auto")]
+    pub(super) topology: Topology,
+    /// How stage threads wait: spin, spin-yield, spin-park or sleep:N microseconds.
+    #[arg(long, value_name = "STRATEGY")]
+    pub(super) wait: Option<Wait>,
+}
+
+/// `engine rules`.
+#[derive(Args, Debug)]
+pub(super) struct RulesArgs {
+    #[command(subcommand)]
+    pub(super) command: RulesCommand,
+}
+
+/// What can be done with files of rules.
+#[derive(Debug, Subcommand)]
+pub(super) enum RulesCommand {
+    /// Check names, units and meaning; print every finding.
+    #[command(after_help = "Example:\n  engine rules check rules/*.rules")]
+    Check {
+        /// The files, checked together.
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+}
+
+/// `engine journal`.
+#[derive(Args, Debug)]
+pub(super) struct JournalArgs {
+    #[command(subcommand)]
+    pub(super) command: JournalCommand,
+}
+
+/// What can be done with a journal.
+#[derive(Debug, Subcommand)]
+pub(super) enum JournalCommand {
+    /// What a journal holds: run, segments, counts.
+    #[command(after_help = "Example:\n  engine journal info DIR")]
+    Info {
+        /// The journal's folder.
+        dir: PathBuf,
+    },
+    /// Check every record, checksum and hash. Exit code 0 clean, 1 torn, 3 corrupt.
+    #[command(after_help = "Example:\n  engine journal verify DIR --json")]
+    Verify {
+        /// The journal's folder.
+        dir: PathBuf,
+    },
+    /// Print records, one a line.
+    #[command(after_help = "\
+Examples:
+  engine journal dump DIR --kind Decision --limit 20
+  engine journal dump DIR --from 1000 --to 1010 --json")]
+    Dump(DumpArgs),
+}
+
+/// Options of `journal dump`.
+#[derive(Args, Debug)]
+pub(super) struct DumpArgs {
+    /// The journal's folder.
+    pub(super) dir: PathBuf,
+    /// First seq.
+    #[arg(long, default_value_t = 0)]
+    pub(super) from: u64,
+    /// Last seq.
+    #[arg(long, default_value_t = u64::MAX)]
+    pub(super) to: u64,
+    /// Only these kinds, e.g. Decision.
+    #[arg(long, value_name = "KIND")]
+    pub(super) kind: Vec<String>,
+    /// Only this instrument.
+    #[arg(long, value_name = "SYMBOL")]
+    pub(super) symbol: Option<String>,
+    /// At most so many records.
+    #[arg(long, default_value_t = u64::MAX)]
+    pub(super) limit: u64,
+}

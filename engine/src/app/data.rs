@@ -1,0 +1,307 @@
+//! How recorded data enters: files, told by their content, as one source of messages.
+//!
+//! [`open`] finds out what each file is and of which instrument, describes the instruments
+//! (embedded table, `--instruments`, `--instrument`, else the data itself) and returns all files as
+//! one [`Source`] in the order of receive times. Everything that was assumed is a line of
+//! [`Opened::notes`]. Nothing is skipped silently: what cannot be used is a `BadInput` in a message
+//! and is counted. No line allocates once buffers have grown, and no bytes can panic it.
+//!
+//! Called by the commands that read recorded data. Formats: raw captures, L2, trades and klines
+//! CSV, each plain, zstd or gzip; see [`DataError::UnknownFormat`].
+
+use std::path::{Path, PathBuf};
+
+use engine::setup::{Carried, SourceSetup};
+use engine::source::Source;
+use model::id::InstrumentId;
+use model::instrument::Instrument;
+use model::symbol::Symbol;
+use venues::binance::{Stream, StreamSpec};
+
+mod bind;
+mod error;
+mod facts;
+mod fields;
+mod klines;
+mod levels;
+mod lines;
+mod merge;
+mod names;
+mod raw;
+mod reader;
+mod survey;
+mod table;
+mod trades;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use error::DataError;
+
+use bind::{Binder, Bound, Part};
+use facts::Facts;
+use fields::Columns;
+use klines::{Klines, KlinesSpec};
+use levels::LevelRows;
+use merge::Merge;
+use raw::{Raw, Route};
+use reader::{Cursor, Reader, Rows};
+use survey::{Format, Seen};
+use table::Table;
+use trades::TradeRows;
+
+/// LIMIT: files of one run; each takes about a megabyte of buffers.
+pub(crate) const FILES_MAX: usize = 256;
+
+/// One `--data FILE` or `--data FILE=SYMBOL`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DataArg {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// The instrument it is of, if stated.
+    pub(crate) symbol: Option<Symbol>,
+}
+
+/// What is to be opened.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Request {
+    /// The files; their order breaks ties of equal times.
+    pub(crate) data: Vec<DataArg>,
+    /// `--instrument` texts, as given.
+    pub(crate) instruments: Vec<String>,
+    /// `--instruments FILE`: a table of the form of the embedded one.
+    pub(crate) instrument_file: Option<PathBuf>,
+    /// `--settle FROM=TO`: assets renamed for this run.
+    pub(crate) settle: Vec<(String, String)>,
+    /// The only `--symbol`: says of which instrument the only file is, where the file does not.
+    pub(crate) symbol: Option<Symbol>,
+}
+
+/// Recorded data, ready to be read.
+pub(crate) struct Opened {
+    /// All files as one source.
+    pub(crate) source: Box<dyn Source + Send>,
+    /// Instruments by id, with what the data carries of them.
+    pub(crate) instruments: Vec<(Instrument, Carried)>,
+    /// Files by index, as faults name them.
+    pub(crate) sources: Vec<SourceSetup>,
+    /// What was assumed, overridden or is doubtful: each one line to print and to journal.
+    pub(crate) notes: Vec<String>,
+}
+
+impl DataArg {
+    /// Reads `FILE` or `FILE=SYMBOL`. A file that exists under the whole text is meant as such.
+    ///
+    /// # Errors
+    /// [`DataError::Symbol`] when what follows the last `=` is no name.
+    pub(crate) fn parse(text: &str) -> Result<Self, DataError> {
+        match text.rsplit_once('=') {
+            Some((path, symbol)) if !Path::new(text).exists() => {
+                Ok(Self { path: PathBuf::from(path), symbol: Some(Symbol::parse(symbol)?) })
+            }
+            Some(_) | None => Ok(Self { path: PathBuf::from(text), symbol: None }),
+        }
+    }
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Opened")
+            .field("instruments", &self.instruments)
+            .field("sources", &self.sources)
+            .field("notes", &self.notes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Opens recorded data.
+///
+/// # Errors
+/// [`DataError`]: what was asked for cannot be done as asked; the text says what would.
+pub(crate) fn open(request: &Request) -> Result<Opened, DataError> {
+    let count = request.data.len();
+    if count == 0 {
+        return Err(DataError::NoData);
+    }
+    if count > FILES_MAX {
+        return Err(DataError::TooMany { what: "data files", count, limit: FILES_MAX });
+    }
+    let table = Table::load(request.instrument_file.as_deref())?;
+    let specs = request
+        .instruments
+        .iter()
+        .map(|text| facts::parse_spec(text))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut binder = Binder::new(&table, &specs);
+    let mut files: Vec<Bound> = Vec::new();
+    for arg in &request.data {
+        files.push(binder.bind(arg, request)?);
+    }
+    let mut notes = std::mem::take(&mut binder.notes);
+    let known: Vec<&Symbol> = binder.names().iter().map(|(symbol, _)| symbol).collect();
+    let overrides = overrides(&specs, &known, &mut notes)?;
+    let mut instruments: Vec<(Instrument, Carried)> = Vec::new();
+    for (index, (name, spec)) in binder.names().iter().zip(&overrides).enumerate() {
+        let holders = holders(request, &files, index);
+        let carried = bind::carried(&name.0, &holders)?;
+        let described = bind::describe(name, &table, spec, &holders, &mut notes)?;
+        let mut instrument = described.instrument;
+        // A bar is its own mark until two more should have come.
+        let bars_only = !(carried.quotes || carried.book || carried.trades);
+        if bars_only && !described.mark_age_stated {
+            instrument.mark_age_max_ns = carried.bar_ns.saturating_mul(2);
+        }
+        if instrument.settle != instrument.symbol.quote {
+            notes.push(format!(
+                "note: {}: {} is settled as {}, by the instrument table",
+                instrument.symbol, instrument.symbol.quote, instrument.settle
+            ));
+        }
+        instruments.push((instrument, carried));
+    }
+    rename(&request.settle, &mut instruments, &mut notes);
+    let mut readers = Vec::new();
+    let mut sources = Vec::new();
+    for (index, (arg, bound)) in request.data.iter().zip(&files).enumerate() {
+        let source = u16::try_from(index).unwrap_or(u16::MAX);
+        readers.push(reader(&arg.path, source, bound, &instruments)?);
+        let hash = lines::hash_file(&arg.path)
+            .map_err(|source| DataError::Unreadable { path: arg.path.clone(), source })?;
+        sources.push(SourceSetup { name: names::file_name(&arg.path), hash });
+    }
+    let silent = instruments.iter().map(|(_, carried)| !carried.book).collect();
+    let source = Box::new(Merge::new(readers, silent));
+    Ok(Opened { source, instruments, sources, notes })
+}
+
+/// Returns the index of the one instrument that a name fits.
+///
+/// # Errors
+/// [`DataError::UnknownSymbol`] and [`DataError::Ambiguous`], with the candidates.
+pub(crate) fn resolve(symbol: &Symbol, known: &[&Symbol]) -> Result<usize, DataError> {
+    let fitting: Vec<usize> =
+        (0..known.len()).filter(|at| known.get(*at).is_some_and(|one| symbol.fits(one))).collect();
+    match fitting.as_slice() {
+        [only] => Ok(*only),
+        [] => Err(DataError::UnknownSymbol {
+            symbol: symbol.to_string(),
+            candidates: names::list(known.iter().copied()),
+        }),
+        several => {
+            let candidates = several.iter().filter_map(|at| known.get(*at).copied());
+            Err(DataError::Ambiguous {
+                symbol: symbol.to_string(),
+                candidates: names::list(candidates),
+            })
+        }
+    }
+}
+
+/// Brings the facts of `--instrument` to the instruments that they name, by id.
+fn overrides(
+    specs: &[(Symbol, Facts)],
+    known: &[&Symbol],
+    notes: &mut Vec<String>,
+) -> Result<Vec<Facts>, DataError> {
+    let mut overrides = vec![Facts::default(); known.len()];
+    for (symbol, facts) in specs {
+        let at = resolve(symbol, known)?;
+        let stated: Vec<String> =
+            facts.stated().iter().map(|(name, text)| format!("{name} {text}")).collect();
+        if let (Some(slot), Some(full)) = (overrides.get_mut(at), known.get(at)) {
+            *slot = facts.over(slot);
+            if !stated.is_empty() {
+                notes.push(format!("note: {full}: {}, by --instrument", stated.join(", ")));
+            }
+        }
+    }
+    Ok(overrides)
+}
+
+/// Renames settlement assets as `--settle` asks.
+fn rename(
+    settle: &[(String, String)],
+    instruments: &mut [(Instrument, Carried)],
+    notes: &mut Vec<String>,
+) {
+    for (from, to) in settle {
+        let mut count = 0_usize;
+        for (instrument, _) in instruments.iter_mut().filter(|one| one.0.settle == *from) {
+            instrument.settle.clone_from(to);
+            count = count.saturating_add(1);
+            notes.push(format!(
+                "note: {}: {from} is settled as {to}, by --settle",
+                instrument.symbol
+            ));
+        }
+        if count == 0 {
+            notes.push(format!("note: --settle {from}={to}: nothing here is settled in {from}"));
+        }
+    }
+}
+
+/// Returns the files that hold data of an instrument.
+fn holders<'a>(
+    request: &'a Request,
+    files: &'a [Bound],
+    index: usize,
+) -> Vec<(&'a Path, &'a Bound, &'a Part)> {
+    let files = request.data.iter().map(|arg| arg.path.as_path()).zip(files);
+    let parts =
+        files.flat_map(|(path, bound)| bound.parts.iter().map(move |part| (path, bound, part)));
+    parts.filter(|(_, _, part)| usize::try_from(part.instrument.0) == Ok(index)).collect()
+}
+
+/// Opens a file for reading.
+fn reader(
+    path: &Path,
+    source: u16,
+    bound: &Bound,
+    instruments: &[(Instrument, Carried)],
+) -> Result<Reader, DataError> {
+    let of = |id: InstrumentId| usize::try_from(id.0).ok().and_then(|at| instruments.get(at));
+    let stream = |part: &Part| of(part.instrument).map(|(one, _)| stream(part, one));
+    let ids: Vec<InstrumentId> = bound.parts.iter().map(|part| part.instrument).collect();
+    let header = bound.head.header.clone();
+    let only = bound.parts.first();
+    let rows = match bound.head.format {
+        Format::Raw | Format::Labelled => {
+            let route = |part: &Part| {
+                let Seen { label, venue_symbol, .. } = &part.seen;
+                let (label, venue_symbol) = (label.clone(), venue_symbol.clone());
+                Some(Route { label, venue_symbol, stream: stream(part)? })
+            };
+            let routes = bound.parts.iter().filter_map(route).collect();
+            Some(Rows::Raw(Box::new(Raw::new(bound.head.format == Format::Labelled, routes))))
+        }
+        Format::Levels => only.and_then(stream).map(|stream| {
+            let columns = Columns::find_some(header.as_bytes(), &levels::COLUMNS);
+            Rows::Levels(Box::new(LevelRows::new(columns, header, stream)))
+        }),
+        Format::Trades => only.and_then(stream).map(|stream| {
+            let columns = Columns::find_some(header.as_bytes(), &trades::COLUMNS);
+            Rows::Trades(Box::new(TradeRows::new(columns, header, stream)))
+        }),
+        Format::Klines => only.and_then(|part| of(part.instrument)).map(|(instrument, _)| {
+            let spec = KlinesSpec::new(&header, &bound.family, instrument, bound.bar_ns);
+            Rows::Klines(Box::new(Klines::new(spec)))
+        }),
+    };
+    let Some(rows) = rows else {
+        return Err(DataError::NoSymbol { path: path.to_owned() });
+    };
+    let lines = survey::open(path)?;
+    let cursor = Cursor::new(lines, source, reader::only(&ids), bound.head.first_ns);
+    Ok(Reader::new(cursor, rows))
+}
+
+/// Returns the venue's stream of an instrument.
+fn stream(part: &Part, instrument: &Instrument) -> Stream {
+    Stream::new(StreamSpec {
+        instrument: part.instrument,
+        price_scale: instrument.price_scale,
+        qty_scale: instrument.qty_scale,
+        tick: instrument.tick,
+        futures: part.seen.futures,
+    })
+}

@@ -1,0 +1,325 @@
+//! Facts of an instrument as text, and the instrument that they make.
+//!
+//! Facts come in layers, each over the one before: the defaults of the embedded table, its entry,
+//! an entry of `--instruments FILE`, and `--instrument SPEC`. What none of them says comes from the
+//! data ([`Grid`]). Texts are read exactly, never through a float.
+
+use model::decimal::Decimal;
+use model::instrument::{FeeAsset, Instrument, Kind};
+use model::num::{MONEY_SCALE, Money, Price, Qty, RATE_SCALE, Rate, SCALE_MAX, Scale};
+use model::symbol::{Symbol, is_asset};
+use serde::Deserialize;
+
+use super::error::DataError;
+
+/// Decimals of quantities whose data is rounded to them, where no table says.
+pub(super) const ROUNDED_QTY_DECIMALS: u32 = 8;
+
+macro_rules! facts {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Facts of an instrument, as far as they are stated.
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct Facts {
+            $($(#[$doc])* pub(super) $name: Option<String>,)*
+        }
+
+        impl Facts {
+            /// Returns these facts, and `base` where they say nothing.
+            pub(super) fn over(&self, base: &Self) -> Self {
+                Self { $($name: self.$name.clone().or_else(|| base.$name.clone()),)* }
+            }
+
+            /// States a fact by its name; false when there is no such fact.
+            pub(super) fn state(&mut self, name: &str, value: &str) -> bool {
+                $(if name == stringify!($name) {
+                    self.$name = Some(value.to_owned());
+                    return true;
+                })*
+                false
+            }
+
+            /// Returns name and text of each stated fact.
+            pub(super) fn stated(&self) -> Vec<(&'static str, &str)> {
+                let all = [$((stringify!($name), self.$name.as_deref())),*];
+                all.into_iter().filter_map(|(name, text)| text.map(|text| (name, text))).collect()
+            }
+        }
+    };
+}
+
+facts! {
+    /// Our full name: the key of an entry, never a default.
+    symbol,
+    /// The venue's own name.
+    venue_symbol,
+    /// Asset that profit is counted in, where it is not the quote asset.
+    settle,
+    /// Price step.
+    tick,
+    /// Quantity step.
+    lot,
+    /// Decimals of prices, where data is finer than the tick.
+    price_decimals,
+    /// Decimals of quantities, where data is finer than the lot.
+    qty_decimals,
+    /// Smallest order quantity; one lot where nothing is said.
+    min_qty,
+    /// Largest order quantity.
+    max_qty,
+    /// Smallest order value in the quote asset.
+    min_notional,
+    /// Fee share of fills that rested.
+    fee_maker,
+    /// Fee share of fills that took.
+    fee_taker,
+    /// `received` or `quote`.
+    fee_asset,
+    /// How far an `at_market` order may go beyond the touch.
+    protect,
+    /// Half of the spread assumed where data has none.
+    half_spread,
+    /// Widest spread whose middle is a mark.
+    max_mark_spread,
+    /// How long a mark outlives its source.
+    max_mark_age,
+    /// Largest leverage of a perpetual.
+    max_leverage,
+    /// Maintenance margin of a perpetual.
+    maintenance_rate,
+}
+
+/// Decimals that the numbers of the data need: where tick and lot come from if nobody states them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Grid {
+    /// Of prices.
+    pub(super) price_decimals: u32,
+    /// Of quantities.
+    pub(super) qty_decimals: u32,
+}
+
+impl Grid {
+    /// Takes in a price; text that is no number counts for nothing here, the reader reports it.
+    pub(super) fn see_price(&mut self, text: &[u8]) {
+        let decimals = Decimal::parse(text).map_or(0, Decimal::decimals);
+        self.price_decimals = self.price_decimals.max(decimals);
+    }
+
+    /// Takes in a quantity.
+    pub(super) fn see_qty(&mut self, text: &[u8]) {
+        let decimals = Decimal::parse(text).map_or(0, Decimal::decimals);
+        self.qty_decimals = self.qty_decimals.max(decimals);
+    }
+}
+
+/// Reads `SYMBOL,key=value,...`.
+///
+/// # Errors
+/// [`DataError::Spec`] and [`DataError::Symbol`].
+pub(super) fn parse_spec(text: &str) -> Result<(Symbol, Facts), DataError> {
+    let refuse = |why: String| DataError::Spec { text: text.to_owned(), why };
+    let mut parts = text.split(',').map(str::trim);
+    let symbol = Symbol::parse(parts.next().unwrap_or_default())?;
+    let mut facts = Facts::default();
+    for part in parts {
+        let Some((name, value)) = part.split_once('=') else {
+            return Err(refuse(format!("`{part}` is no key=value")));
+        };
+        let (name, value) = (name.trim(), value.trim());
+        if name == "symbol" || !facts.state(name, value) {
+            let known = "tick, lot, price_decimals, qty_decimals, min_qty, max_qty, min_notional, \
+                 fee_maker, fee_taker, fee_asset, protect, half_spread, max_mark_spread, \
+                 max_mark_age, max_leverage, maintenance_rate, settle, venue_symbol";
+            return Err(refuse(format!("there is no fact `{name}`; known are {known}")));
+        }
+    }
+    Ok((symbol, facts))
+}
+
+/// Makes an instrument of its facts; `grid` is needed where tick or lot are not stated.
+///
+/// # Errors
+/// [`DataError::Fact`] for a text that cannot be read, [`DataError::Instrument`] for figures that
+/// cannot be traded with.
+pub(super) fn build(symbol: &Symbol, facts: &Facts, grid: Grid) -> Result<Instrument, DataError> {
+    let read = Reader { instrument: symbol.to_string() };
+    let perpetual = symbol.kind == Some(Kind::LinearPerpetual);
+    let price_decimals = read.decimals("price_decimals", &facts.price_decimals)?;
+    let qty_decimals = read.decimals("qty_decimals", &facts.qty_decimals)?;
+    let (tick, price_scale) =
+        read.step("tick", &facts.tick, price_decimals, grid.price_decimals, SCALE_MAX)?;
+    let (lot, qty_scale) =
+        read.step("lot", &facts.lot, qty_decimals, grid.qty_decimals, MONEY_SCALE)?;
+    let quantity = |name, text| read.number(name, text, qty_scale.decimals(), "\"0.001\"");
+    let lots_max = i64::MAX.checked_div(lot.max(1)).unwrap_or(0);
+    let fee_asset = match facts.fee_asset.as_deref() {
+        None if perpetual => FeeAsset::Quote,
+        None | Some("received") => FeeAsset::Received,
+        Some("quote") => FeeAsset::Quote,
+        Some(value) => return Err(read.refuse("fee_asset", value, "`received` or `quote`")),
+    };
+    let settle = facts.settle.clone().unwrap_or_else(|| symbol.quote.clone());
+    if !is_asset(&settle) {
+        return Err(read.refuse("settle", &settle, "an asset such as USDT"));
+    }
+    let leverage = read.number("max_leverage", &facts.max_leverage, 0, "a whole number, \"3\"")?;
+    let leverage = u32::try_from(leverage.unwrap_or(1)).unwrap_or(0);
+    let notional = read.number("min_notional", &facts.min_notional, MONEY_SCALE, "\"5\"")?;
+    let instrument = Instrument {
+        symbol: symbol.clone(),
+        venue_symbol: facts
+            .venue_symbol
+            .clone()
+            .unwrap_or_else(|| format!("{}{}", symbol.base, symbol.quote)),
+        kind: if perpetual { Kind::LinearPerpetual } else { Kind::Spot },
+        settle,
+        price_scale,
+        qty_scale,
+        tick: Price(tick),
+        lot: Qty(lot),
+        qty_min: Qty(quantity("min_qty", &facts.min_qty)?.unwrap_or(lot)),
+        qty_max: Qty(
+            quantity("max_qty", &facts.max_qty)?.unwrap_or_else(|| lots_max.saturating_mul(lot))
+        ),
+        notional_min: Money(i128::from(notional.unwrap_or(0))),
+        fee_maker: read.share("fee_maker", &facts.fee_maker)?,
+        fee_taker: read.share("fee_taker", &facts.fee_taker)?,
+        fee_asset,
+        protect: read.share("protect", &facts.protect)?,
+        half_spread: read.share("half_spread", &facts.half_spread)?,
+        mark_spread_max: read.share("max_mark_spread", &facts.max_mark_spread)?,
+        mark_age_max_ns: read.duration("max_mark_age", &facts.max_mark_age)?,
+        leverage_max: if perpetual { leverage } else { 1 },
+        maintenance: if perpetual {
+            read.share("maintenance_rate", &facts.maintenance_rate)?
+        } else {
+            Rate(0)
+        },
+    };
+    match instrument.check() {
+        Some(why) => Err(DataError::Instrument(why)),
+        None => Ok(instrument),
+    }
+}
+
+/// Reads facts of one instrument, and names it in errors.
+struct Reader {
+    instrument: String,
+}
+
+impl Reader {
+    fn refuse(&self, key: &'static str, value: &str, expected: &'static str) -> DataError {
+        let instrument = self.instrument.clone();
+        DataError::Fact { instrument, key, value: value.to_owned(), expected }
+    }
+
+    /// Reads a number at a scale.
+    fn number(
+        &self,
+        key: &'static str,
+        text: &Option<String>,
+        decimals: u8,
+        expected: &'static str,
+    ) -> Result<Option<i64>, DataError> {
+        let Some(text) = text else {
+            return Ok(None);
+        };
+        match mantissa(text, decimals) {
+            Some(value) => Ok(Some(value)),
+            None => Err(self.refuse(key, text, expected)),
+        }
+    }
+
+    fn decimals(&self, key: &'static str, text: &Option<String>) -> Result<Option<u32>, DataError> {
+        let value = self.number(key, text, 0, "a number of decimals, \"8\"")?;
+        match (value, text) {
+            (Some(value), Some(text)) => match u32::try_from(value) {
+                Ok(value) if value <= u32::from(SCALE_MAX) => Ok(Some(value)),
+                Ok(_) | Err(_) => Err(self.refuse(key, text, "between 0 and 18")),
+            },
+            (Some(_) | None, _) => Ok(None),
+        }
+    }
+
+    /// Reads a step and finds the scale that holds it and the data: as stated, else as seen.
+    fn step(
+        &self,
+        key: &'static str,
+        text: &Option<String>,
+        stated: Option<u32>,
+        seen: u32,
+        scale_max: u8,
+    ) -> Result<(i64, Scale), DataError> {
+        const EXPECTED: &str = "a positive step such as \"0.01\"";
+        let step = match text {
+            Some(text) => match Decimal::parse(text.as_bytes()) {
+                Ok(step) if step.digits > 0 => Some((step, text)),
+                Ok(_) | Err(_) => return Err(self.refuse(key, text, EXPECTED)),
+            },
+            None => None,
+        };
+        let own = step.map_or(0, |(step, _)| step.decimals());
+        let decimals = own.max(stated.unwrap_or(0)).max(seen);
+        let decimals = u8::try_from(decimals).unwrap_or(scale_max).min(scale_max);
+        let scale = Scale::new(decimals).unwrap_or_default();
+        match step {
+            None => Ok((1, scale)),
+            Some((_, text)) => match mantissa(text, decimals) {
+                Some(step) => Ok((step, scale)),
+                None => Err(self.refuse(key, text, EXPECTED)),
+            },
+        }
+    }
+
+    /// Reads a share: basis points, per cent or a plain number. What is not stated is zero.
+    fn share(&self, key: &'static str, text: &Option<String>) -> Result<Rate, DataError> {
+        let Some(text) = text else {
+            return Ok(Rate(0));
+        };
+        // One basis point is 1e-4: the number is read at four decimals less.
+        let (number, decimals) = if let Some(number) = text.strip_suffix("bps") {
+            (number, RATE_SCALE.saturating_sub(4))
+        } else if let Some(number) = text.strip_suffix('%') {
+            (number, RATE_SCALE.saturating_sub(2))
+        } else {
+            (text.as_str(), RATE_SCALE)
+        };
+        match mantissa(number.trim(), decimals) {
+            Some(share) => Ok(Rate(share)),
+            None => Err(self.refuse(key, text, "a share such as \"2bps\", \"0.5%\" or \"0.005\"")),
+        }
+    }
+
+    /// Reads a duration. What is not stated is zero.
+    fn duration(&self, key: &'static str, text: &Option<String>) -> Result<i64, DataError> {
+        let Some(text) = text else {
+            return Ok(0);
+        };
+        match duration_ns(text) {
+            Some(ns) => Ok(ns),
+            None => Err(self.refuse(key, text, "a duration such as \"10s\" or \"500ms\"")),
+        }
+    }
+}
+
+/// Reads a whole number with a unit: `500ms`, `15m`, `1h`.
+pub(super) fn duration_ns(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits)?;
+    let unit_ns = match unit {
+        "ns" => 1,
+        "us" => 1_000,
+        "ms" => 1_000_000,
+        "s" => 1_000_000_000,
+        "m" => 60_000_000_000,
+        "h" => 3_600_000_000_000,
+        "d" => 86_400_000_000_000,
+        _ => return None,
+    };
+    number.parse::<i64>().ok()?.checked_mul(unit_ns)
+}
+
+fn mantissa(text: &str, decimals: u8) -> Option<i64> {
+    model::decimal::parse_mantissa(text.as_bytes(), decimals).ok()
+}

@@ -1,0 +1,262 @@
+//! Lines of a recorded file, plain or compressed, without a copy and without an allocation a line.
+//!
+//! The compression is told by the first bytes of the file, never by its name. A stream that ends
+//! early or does not decode ends as [`Step::Failed`], so that the caller can say so: what was
+//! decoded before it is still delivered, except for the line that was cut.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+use memchr::memchr;
+
+/// Decoded bytes that are read at a time: large, so that few lines have to be moved to the front.
+const BUFFER_BYTES: usize = 512 << 10;
+/// Compressed bytes that are read at a time.
+const INPUT_BYTES: usize = 256 << 10;
+/// LIMIT: longest line, above the largest venue message with its stamp and label. A longer one is
+/// passed over and counted as [`Step::TooLong`].
+pub(super) const LINE_BYTES_MAX: usize = 2 << 20;
+
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
+const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
+
+/// What [`Lines::advance`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A line: see [`Lines::line`].
+    Line,
+    /// A line above [`LINE_BYTES_MAX`] was passed over.
+    TooLong,
+    /// The file has no more lines.
+    End,
+    /// The file cannot be read or decoded from here on; nothing follows.
+    Failed,
+}
+
+/// A file, line by line.
+pub(super) struct Lines {
+    input: Input,
+    buffer: Vec<u8>,
+    /// First byte that belongs to no delivered line.
+    start: usize,
+    /// First byte behind `start` that was not searched for a line's end.
+    searched: usize,
+    /// First byte behind what was read.
+    end: usize,
+    line: Range<usize>,
+    number: u64,
+    bytes_total: u64,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Reading,
+    /// Inside a line above the limit: its bytes are dropped.
+    Skipping,
+    Ended,
+    Failed,
+}
+
+enum Input {
+    Plain(Counted),
+    Zstd(Box<zstd::stream::read::Decoder<'static, BufReader<Counted>>>),
+    Gzip(Box<MultiGzDecoder<BufReader<Counted>>>),
+}
+
+/// A file that counts what was read of it.
+struct Counted {
+    file: File,
+    bytes: u64,
+}
+
+impl Lines {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// What the system says; nothing is decoded yet.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let bytes_total = file.metadata()?.len();
+        let mut magic = [0; 4];
+        let read = read_full(&mut file, &mut magic)?;
+        file.seek(SeekFrom::Start(0))?;
+        let magic = magic.get(..read).unwrap_or_default();
+        let counted = Counted { file, bytes: 0 };
+        let input = if magic == ZSTD_MAGIC {
+            let reader = BufReader::with_capacity(INPUT_BYTES, counted);
+            Input::Zstd(Box::new(zstd::stream::read::Decoder::with_buffer(reader)?))
+        } else if magic.starts_with(&GZIP_MAGIC) {
+            let reader = BufReader::with_capacity(INPUT_BYTES, counted);
+            Input::Gzip(Box::new(MultiGzDecoder::new(reader)))
+        } else {
+            Input::Plain(counted)
+        };
+        Ok(Self {
+            input,
+            buffer: vec![0; BUFFER_BYTES],
+            start: 0,
+            searched: 0,
+            end: 0,
+            line: 0..0,
+            number: 0,
+            bytes_total,
+            state: State::Reading,
+        })
+    }
+
+    /// Moves to the next line that is not empty: an empty line holds nothing that could be lost.
+    pub(super) fn advance(&mut self) -> Step {
+        loop {
+            let step = self.advance_any();
+            if step != Step::Line || !self.line().is_empty() {
+                return step;
+            }
+        }
+    }
+
+    /// Returns the current line without its end.
+    pub(super) fn line(&self) -> &[u8] {
+        let line = self.buffer.get(self.line.clone()).unwrap_or_default();
+        line.strip_suffix(b"\r").unwrap_or(line)
+    }
+
+    /// Returns the number of the current line, from 1.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Returns the bytes of the file that were read, and how many it has.
+    pub(super) fn position(&self) -> (u64, u64) {
+        let bytes = match &self.input {
+            Input::Plain(counted) => counted.bytes,
+            Input::Zstd(decoder) => decoder.get_ref().get_ref().bytes,
+            Input::Gzip(decoder) => decoder.get_ref().get_ref().bytes,
+        };
+        (bytes, self.bytes_total)
+    }
+
+    fn advance_any(&mut self) -> Step {
+        loop {
+            let fresh = self.buffer.get(self.searched..self.end).unwrap_or_default();
+            if let Some(at) = memchr(b'\n', fresh) {
+                let line_end = self.searched.saturating_add(at);
+                let line_start = self.start;
+                self.start = line_end.saturating_add(1);
+                self.searched = self.start;
+                self.number = self.number.saturating_add(1);
+                if self.state == State::Skipping {
+                    self.state = State::Reading;
+                    return Step::TooLong;
+                }
+                self.line = line_start..line_end;
+                return Step::Line;
+            }
+            self.searched = self.end;
+            match self.state {
+                State::Reading | State::Skipping => self.refill(),
+                State::Failed => {
+                    self.number = self.number.saturating_add(1);
+                    self.state = State::Ended;
+                    self.start = self.end;
+                    return Step::Failed;
+                }
+                State::Ended => return self.last_line(),
+            }
+        }
+    }
+
+    /// Delivers what stands behind the last line's end, once.
+    fn last_line(&mut self) -> Step {
+        if self.start >= self.end {
+            return Step::End;
+        }
+        self.line = self.start..self.end;
+        self.start = self.end;
+        self.number = self.number.saturating_add(1);
+        Step::Line
+    }
+
+    /// Reads more behind what is there; makes room first.
+    fn refill(&mut self) {
+        if self.state == State::Skipping {
+            (self.start, self.searched, self.end) = (0, 0, 0);
+        } else if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end = self.end.saturating_sub(self.start);
+            self.searched = self.searched.saturating_sub(self.start);
+            self.start = 0;
+        }
+        if self.end == self.buffer.len() {
+            if self.buffer.len() >= LINE_BYTES_MAX {
+                self.state = State::Skipping;
+                return;
+            }
+            self.buffer.resize(self.buffer.len().saturating_mul(2), 0);
+        }
+        let Some(room) = self.buffer.get_mut(self.end..) else {
+            return;
+        };
+        match self.input.read(room) {
+            Ok(0) if self.state == State::Skipping => self.state = State::Failed,
+            Ok(0) => self.state = State::Ended,
+            Ok(count) => self.end = self.end.saturating_add(count).min(self.buffer.len()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => self.state = State::Failed,
+        }
+    }
+}
+
+impl std::fmt::Debug for Lines {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Lines")
+            .field("number", &self.number)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(counted) => counted.read(room),
+            Self::Zstd(decoder) => decoder.read(room),
+            Self::Gzip(decoder) => decoder.read(room),
+        }
+    }
+}
+
+impl Read for Counted {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(room)?;
+        self.bytes = self.bytes.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        Ok(count)
+    }
+}
+
+/// Returns the BLAKE3 of a file as it lies on disk, in hexadecimal.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn hash_file(path: &Path) -> io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(File::open(path)?)?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// Fills `room` as far as the file reaches.
+fn read_full(file: &mut File, room: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0_usize;
+    while let Some(rest) = room.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(count) => filled = filled.saturating_add(count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}

@@ -1,0 +1,364 @@
+//! What a file is and what it holds, found before a session begins.
+//!
+//! The format is told by the first lines. Whole passes are made only where nothing else can say it:
+//! which feeds a raw capture has, how many decimals the numbers of an unknown instrument need, how
+//! long bars are, and when a file ends that holds the same as another one.
+
+use std::path::Path;
+
+use memchr::memmem;
+use venues::binance::{Frame, Levels, Parser};
+
+use super::error::DataError;
+use super::facts::Grid;
+use super::fields::{self, Columns, KLINE_COLUMNS, L2_HEADER, TRADES_HEADER};
+use super::lines::{Lines, Step};
+
+/// LIMIT: lines that are looked at to tell the format; the first ones may be damaged.
+const HEAD_LINES: usize = 32;
+
+/// Format of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// `<local_ns> <json>`.
+    Raw,
+    /// `<local_ns>\t<feed>\t<json>`.
+    Labelled,
+    /// Snapshot and deltas, one level a line.
+    Levels,
+    /// One trade a line.
+    Trades,
+    /// One bar a line.
+    Klines,
+}
+
+/// What the first lines say.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    /// The format.
+    pub(super) format: Format,
+    /// The header line, empty where the format has none.
+    pub(super) header: String,
+    /// First time that can be read, nanoseconds.
+    pub(super) first_ns: i64,
+    /// L2 only: rows are chained by `prev_u`, as futures are.
+    pub(super) chained: bool,
+}
+
+/// What a raw capture holds of one feed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// The label; empty where lines have none.
+    pub(super) label: Vec<u8>,
+    /// The venue's symbol.
+    pub(super) venue_symbol: String,
+    /// Trades occur.
+    pub(super) trades: bool,
+    /// Best prices occur.
+    pub(super) quotes: bool,
+    /// Book messages occur.
+    pub(super) book: bool,
+    /// The messages are those of futures.
+    pub(super) futures: bool,
+    /// Lines of this feed.
+    pub(super) lines: u64,
+}
+
+/// Tells the format of a file.
+///
+/// # Errors
+/// [`DataError`] for a file that is missing, unreadable, empty or of no known format.
+pub(super) fn head(path: &Path) -> Result<Head, DataError> {
+    let mut lines = open(path)?;
+    let mut head: Option<Head> = None;
+    let mut found: Option<String> = None;
+    for _ in 0..HEAD_LINES {
+        match lines.advance() {
+            Step::Line => {}
+            Step::TooLong => continue,
+            Step::End | Step::Failed => break,
+        }
+        let line = lines.line();
+        found.get_or_insert_with(|| beginning(line));
+        match &mut head {
+            None => head = recognise(line),
+            Some(head) => {
+                if head.first_ns == 0 {
+                    head.first_ns = fields::line_time(&head.format, line).unwrap_or(0);
+                }
+                head.chained |= head.format == Format::Levels && fields::is_chained(line);
+            }
+        }
+    }
+    // Deltas stand behind a snapshot of any length.
+    if let Some(head) = head.as_mut().filter(|head| head.format == Format::Levels) {
+        while !head.chained && lines.advance() == Step::Line {
+            let line = lines.line();
+            head.chained = fields::is_chained(line);
+            if fields::is_delta(line) {
+                break;
+            }
+        }
+    }
+    match (head, found) {
+        (Some(head), _) => Ok(head),
+        (None, Some(found)) => Err(DataError::UnknownFormat { path: path.to_owned(), found }),
+        (None, None) => Err(DataError::Empty { path: path.to_owned() }),
+    }
+}
+
+/// Opens a file for a pass.
+///
+/// # Errors
+/// [`DataError`] for a path that is missing, no file, or unreadable.
+pub(super) fn open(path: &Path) -> Result<Lines, DataError> {
+    let refuse = |source: std::io::Error| DataError::of_path(path, source);
+    let is_file = std::fs::metadata(path).map_err(refuse)?.is_file();
+    if !is_file {
+        return Err(DataError::NotAFile { path: path.to_owned() });
+    }
+    Lines::open(path).map_err(refuse)
+}
+
+fn beginning(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line.get(..60).unwrap_or(line)).into_owned();
+    text.chars().filter(|letter| !letter.is_control()).collect()
+}
+
+fn recognise(line: &[u8]) -> Option<Head> {
+    let head = |format: Format, header: &[u8], first_ns: i64| Head {
+        format,
+        header: String::from_utf8_lossy(header).into_owned(),
+        first_ns,
+        chained: false,
+    };
+    if line == L2_HEADER.as_bytes() {
+        return Some(head(Format::Levels, line, 0));
+    }
+    if line == TRADES_HEADER.as_bytes() {
+        return Some(head(Format::Trades, line, 0));
+    }
+    if Columns::find(line, &KLINE_COLUMNS).is_some() {
+        return Some(head(Format::Klines, line, 0));
+    }
+    let (time_ns, rest) = fields::stamp(line)?;
+    match rest.split_first() {
+        Some((b' ', json)) if json.starts_with(b"{") => Some(head(Format::Raw, b"", time_ns)),
+        Some((b'\t', rest)) if fields::label(rest).is_some() => {
+            Some(head(Format::Labelled, b"", time_ns))
+        }
+        _ => None,
+    }
+}
+
+/// Makes one pass over a raw capture: which feeds it has, and what they hold.
+///
+/// # Errors
+/// As [`open`]; what is damaged counts for nothing here, the reader reports it.
+pub(super) fn feeds(path: &Path, labelled: bool) -> Result<Vec<Seen>, DataError> {
+    let mut lines = open(path)?;
+    let mut parser = Parser::new();
+    let mut seen: Vec<Seen> = Vec::new();
+    let mut last = 0_usize;
+    loop {
+        match lines.advance() {
+            Step::Line => {}
+            Step::TooLong => continue,
+            Step::End | Step::Failed => return Ok(seen),
+        }
+        let Some((label, json)) = fields::raw_payload(lines.line(), labelled) else {
+            continue;
+        };
+        let (symbol, content) = content(json, &mut parser);
+        if !labelled && symbol.is_empty() {
+            // A snapshot names no symbol; it belongs to the only feed there is.
+            continue;
+        }
+        let is_same = |feed: &Seen| {
+            feed.label == label && (labelled || feed.venue_symbol.eq_ignore_ascii_case(symbol))
+        };
+        if !seen.get(last).is_some_and(is_same) {
+            last = match seen.iter().position(is_same) {
+                Some(at) => at,
+                None if seen.len() >= engine::limits::INSTRUMENTS_MAX => continue,
+                None => {
+                    seen.push(Seen {
+                        label: label.to_owned(),
+                        venue_symbol: symbol.to_ascii_uppercase(),
+                        ..Seen::default()
+                    });
+                    seen.len().saturating_sub(1)
+                }
+            };
+        }
+        if let Some(feed) = seen.get_mut(last) {
+            feed.lines = feed.lines.saturating_add(1);
+            feed.trades |= content == Content::Trade;
+            feed.quotes |= content == Content::Quote;
+            feed.book |= content == Content::Book;
+            // Both marks stand in the first bytes; spot messages have neither.
+            if feed.lines <= 64 && !feed.futures {
+                let start = json.get(..256).unwrap_or(json);
+                feed.futures = memmem::find(start, b"\"pu\":").is_some()
+                    || memmem::find(start, b"\"e\":\"bookTicker\"").is_some();
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    Trade,
+    Quote,
+    Book,
+    Other,
+}
+
+/// Returns symbol and kind of a message, from the name of its stream where it has one.
+fn content<'a>(json: &'a [u8], parser: &'a mut Parser) -> (&'a str, Content) {
+    if let Some(rest) = json.strip_prefix(b"{\"stream\":\"") {
+        let name_end = memchr::memchr(b'"', rest).unwrap_or(0);
+        let name = rest.get(..name_end).and_then(|name| std::str::from_utf8(name).ok());
+        if let Some((symbol, channel)) = name.and_then(|name| name.split_once('@')) {
+            return match channel {
+                "trade" => (symbol, Content::Trade),
+                "bookTicker" => (symbol, Content::Quote),
+                "depth" => (symbol, Content::Book),
+                _ if channel.starts_with("depth@") => (symbol, Content::Book),
+                _ => (symbol, Content::Other),
+            };
+        }
+    }
+    if json.starts_with(b"{\"lastUpdateId\":") {
+        return ("", Content::Book);
+    }
+    match parser.parse(json) {
+        Ok(Frame::Trade(frame)) => (frame.symbol, Content::Trade),
+        Ok(Frame::BookTicker(frame)) => (frame.symbol, Content::Quote),
+        Ok(Frame::Depth(frame)) => (frame.symbol, Content::Book),
+        Ok(Frame::Snapshot(_)) => ("", Content::Book),
+        Ok(Frame::Other) | Err(_) => ("", Content::Other),
+    }
+}
+
+/// Makes one pass for the decimals that the numbers of one instrument need.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn grid(path: &Path, head: &Head, of: &Seen, volume: &str) -> Result<Grid, DataError> {
+    let mut lines = open(path)?;
+    let mut grid = Grid::default();
+    let mut parser = Parser::new();
+    let columns = match head.format {
+        Format::Levels => Columns::find(head.header.as_bytes(), &["price", "qty"]),
+        Format::Trades => Columns::find(head.header.as_bytes(), &["price", "qty"]),
+        Format::Klines => {
+            let names = [KLINE_COLUMNS.as_slice(), &[volume]].concat();
+            Columns::find(head.header.as_bytes(), &names)
+        }
+        Format::Raw | Format::Labelled => None,
+    };
+    loop {
+        match lines.advance() {
+            Step::Line => {}
+            Step::TooLong => continue,
+            Step::End | Step::Failed => return Ok(grid),
+        }
+        let line = lines.line();
+        match head.format {
+            Format::Raw | Format::Labelled => {
+                let labelled = head.format == Format::Labelled;
+                match fields::raw_payload(line, labelled) {
+                    Some((label, json)) if label == of.label => {
+                        see_message(&mut grid, &mut parser, json, of);
+                    }
+                    Some(_) | None => {}
+                }
+            }
+            Format::Levels | Format::Trades => {
+                if let Some(columns) = &columns {
+                    let row = columns.cut(line);
+                    grid.see_price(row.at(0));
+                    grid.see_qty(row.at(1));
+                }
+            }
+            Format::Klines => {
+                if let Some(columns) = &columns {
+                    let row = columns.cut(line);
+                    (1..5).for_each(|at| grid.see_price(row.at(at)));
+                    grid.see_qty(row.at(6));
+                }
+            }
+        }
+    }
+}
+
+fn see_message(grid: &mut Grid, parser: &mut Parser, json: &[u8], of: &Seen) {
+    let see_levels = |grid: &mut Grid, levels: Levels<'_>| {
+        for (_, price, qty) in levels.iter() {
+            grid.see_price(price);
+            grid.see_qty(qty);
+        }
+    };
+    match parser.parse(json) {
+        Ok(Frame::Trade(frame)) if frame.symbol == of.venue_symbol => {
+            grid.see_price(frame.price);
+            grid.see_qty(frame.qty);
+        }
+        Ok(Frame::BookTicker(frame)) if frame.symbol == of.venue_symbol => {
+            for (price, qty) in [(frame.bid, frame.bid_qty), (frame.ask, frame.ask_qty)] {
+                grid.see_price(price);
+                grid.see_qty(qty);
+            }
+        }
+        Ok(Frame::Depth(frame)) if frame.symbol == of.venue_symbol => {
+            see_levels(grid, frame.levels);
+        }
+        Ok(Frame::Snapshot(frame)) => see_levels(grid, frame.levels),
+        Ok(_) | Err(_) => {}
+    }
+}
+
+/// Returns the smallest positive difference between the times of two rows; `None` where there is
+/// none.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn bar_ns(path: &Path) -> Result<Option<i64>, DataError> {
+    let mut lines = open(path)?;
+    let mut before: Option<i64> = None;
+    let mut smallest: Option<i64> = None;
+    loop {
+        match lines.advance() {
+            Step::Line => {}
+            Step::TooLong => continue,
+            Step::End | Step::Failed => return Ok(smallest),
+        }
+        let Some(time_ns) = fields::line_time(&Format::Klines, lines.line()) else {
+            continue;
+        };
+        let step = before.map_or(0, |before| time_ns.saturating_sub(before));
+        if step > 0 && smallest.is_none_or(|smallest| step < smallest) {
+            smallest = Some(step);
+        }
+        before = Some(time_ns);
+    }
+}
+
+/// Returns the largest time of a file.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn last_ns(path: &Path, format: &Format) -> Result<i64, DataError> {
+    let mut lines = open(path)?;
+    let mut last = i64::MIN;
+    loop {
+        match lines.advance() {
+            Step::Line => {
+                last = last.max(fields::line_time(format, lines.line()).unwrap_or(i64::MIN));
+            }
+            Step::TooLong => {}
+            Step::End | Step::Failed => return Ok(last),
+        }
+    }
+}

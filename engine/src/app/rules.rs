@@ -1,0 +1,118 @@
+//! Rule texts: what ships with the program, what users name, and `engine rules`.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use dsl::diagnostics::{Diagnostic, Severity};
+use dsl::span::Source;
+use engine::program;
+
+use super::cli::{Cli, RulesArgs, RulesCommand};
+use super::exit::{Failure, Finding};
+use super::show;
+
+/// Rules that run when none are named.
+const SHIPPED: [(&str, &str); 2] = [
+    ("<shipped>/limits.rules", include_str!("../../../rules/limits.rules")),
+    ("<shipped>/crossover.rules", include_str!("../../../rules/crossover.rules")),
+];
+
+/// Reads the files that the user names, or returns what ships.
+///
+/// # Errors
+/// [`Failure::Usage`] when a file cannot be read.
+pub(super) fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
+    if paths.is_empty() {
+        let shipped = SHIPPED.iter().map(|(name, text)| Source {
+            name: (*name).to_owned(),
+            text: (*text).to_owned(),
+        });
+        return Ok(shipped.collect());
+    }
+    read(paths)
+}
+
+fn read(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
+    let mut sources = Vec::new();
+    for path in paths {
+        let bytes = std::fs::read(path).map_err(|error| {
+            Failure::Usage(anyhow::anyhow!("read rules file {}: {error}", path.display()))
+        })?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            Failure::usage(format!("rules file {} is not UTF-8 text", path.display()))
+        })?;
+        sources.push(Source { name: path.display().to_string(), text });
+    }
+    sources.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(sources)
+}
+
+/// Runs `engine rules`.
+///
+/// # Errors
+/// [`Failure`] when the files cannot be read.
+pub(super) fn run(cli: &Cli, args: &RulesArgs) -> Result<Finding, Failure> {
+    let RulesCommand::Check { paths } = &args.command;
+    let sources = read(paths)?;
+    let checked = dsl::check::check(&sources);
+    let mut found = checked.diagnostics;
+    found.extend(checked.program.invariants.iter().map(|invariant| {
+        Diagnostic::warning("R0600", invariant.span, format!("invariant `{}` is not proved", invariant.name))
+            .help("this version has no prover: the statement is checked for names and units only")
+    }));
+    let errors = found.iter().filter(|d| d.severity == Severity::Error).count();
+    let warnings = found.len().saturating_sub(errors);
+    if cli.json {
+        let files: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+        show::out(&findings(&sources, &found, &files).to_string());
+    } else {
+        show::diagnostics(&sources, &found);
+        let program = &checked.program;
+        if errors == 0 {
+            show::out(&format!(
+                "{} files: {} risk blocks, {} strategies, {} tests, {} invariants; no errors, {warnings} warnings",
+                sources.len(),
+                program.risk.len(),
+                program.strategies.len(),
+                program.tests,
+                program.invariants.len(),
+            ));
+        } else {
+            show::out(&format!("{errors} errors, {warnings} warnings"));
+        }
+    }
+    Ok(if errors == 0 { Finding::Nothing } else { Finding::Something })
+}
+
+/// Returns findings as the object that `--json` prints.
+pub(super) fn findings(sources: &[Source], found: &[Diagnostic], files: &[&str]) -> Value {
+    let list = |severity: Severity| -> Vec<Value> {
+        let picked = found.iter().filter(|d| d.severity == severity);
+        let rows = picked.map(|diagnostic| {
+            let (file, line, column) = diagnostic.place(sources);
+            json!({
+                "code": diagnostic.code,
+                "file": file,
+                "line": line,
+                "column": column,
+                "message": diagnostic.message,
+                "help": diagnostic.help,
+            })
+        });
+        rows.collect()
+    };
+    json!({
+        "files": files,
+        "errors": list(Severity::Error),
+        "warnings": list(Severity::Warning),
+    })
+}
+
+/// Checks rule texts for a session.
+///
+/// # Errors
+/// [`Failure::Rules`] when they have errors.
+pub(super) fn load(sources: Vec<Source>) -> Result<program::Checked, Failure> {
+    program::load(sources).map_err(|error| Failure::Rules(Box::new(error)))
+}

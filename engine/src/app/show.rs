@@ -1,0 +1,84 @@
+//! Diagnostics drawn under the lines they are about, and failures told once.
+
+use std::io::Write;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use dsl::diagnostics::{Diagnostic, Severity};
+use dsl::span::Source;
+
+use super::exit::Failure;
+
+/// LIMIT: diagnostics drawn; the rest is counted. `--json` has all.
+const DRAWN_MAX: usize = 20;
+
+/// Writes a line to stdout; a reader that has gone away is no fault of ours.
+pub(super) fn out(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    drop(writeln!(stdout, "{text}"));
+}
+
+/// Writes a line to stderr.
+pub(super) fn note(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    drop(writeln!(stderr, "{text}"));
+}
+
+/// Tells a failure once, with what led to it.
+pub(super) fn failure(failure: &Failure, json: bool) {
+    match failure {
+        Failure::Rules(rules) if json => {
+            out(&super::rules::findings(&rules.sources, &rules.diagnostics, &[]).to_string());
+        }
+        Failure::Rules(rules) => diagnostics(&rules.sources, &rules.diagnostics),
+        Failure::Usage(error) | Failure::Corrupt(error) | Failure::Internal(error) => {
+            if json {
+                let object = serde_json::json!({
+                    "error": format!("{error:#}"),
+                    "exit_code": failure.code(),
+                });
+                out(&object.to_string());
+            }
+            note(&format!("error: {error:#}"));
+        }
+    }
+}
+
+/// Draws diagnostics on stderr.
+pub(super) fn diagnostics(sources: &[Source], found: &[Diagnostic]) {
+    let renderer = Renderer::plain();
+    for diagnostic in found.iter().take(DRAWN_MAX) {
+        note(&draw(&renderer, sources, diagnostic));
+        note("");
+    }
+    let rest = found.len().saturating_sub(DRAWN_MAX);
+    if rest > 0 {
+        note(&format!("and {rest} more"));
+    }
+}
+
+fn draw(renderer: &Renderer, sources: &[Source], diagnostic: &Diagnostic) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level.primary_title(&diagnostic.message).id(diagnostic.code);
+    let mut group = Group::with_title(title);
+    let source = sources.get(usize::from(diagnostic.span().source));
+    if let Some(source) = source {
+        let mut snippet = Snippet::source(&source.text).path(&source.name);
+        for (index, label) in diagnostic.labels.iter().enumerate() {
+            let kind =
+                if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
+            let end = source.text.len();
+            let start = usize::try_from(label.span.start).unwrap_or(end).min(end);
+            let stop = usize::try_from(label.span.end).unwrap_or(end).clamp(start, end);
+            snippet = snippet.annotation(kind.span(start..stop).label(&label.text));
+        }
+        group = group.element(snippet);
+    }
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(help));
+    }
+    renderer.render(&[group]).to_string()
+}

@@ -1,0 +1,63 @@
+//! Progress, and the signals that end a session.
+//!
+//! SIGINT and SIGTERM set a flag; the session looks at it between messages, cancels what is open and
+//! seals its journal.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use engine::session::Control;
+use engine::source::Progress;
+use model::time::Nanos;
+
+use super::exit::Failure;
+
+/// Watches a session for the user.
+#[derive(Debug)]
+pub(super) struct Watch {
+    asked: Arc<AtomicBool>,
+    bar: ProgressBar,
+}
+
+impl Watch {
+    /// Begins to watch; `shown` draws progress where stderr is a terminal.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`] when the system lets no signal be caught.
+    pub(super) fn new(shown: bool) -> Result<Self, Failure> {
+        let asked = Arc::new(AtomicBool::new(false));
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            signal_hook::flag::register(signal, Arc::clone(&asked))
+                .map_err(|error| Failure::Internal(error.into()))?;
+        }
+        let bar = if shown { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        let template = "{bar:30} {percent:>3} %  {msg}  {elapsed} of about {duration}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Ok(Self { asked, bar })
+    }
+
+    /// Clears the progress from the screen.
+    pub(super) fn done(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Control for Watch {
+    fn stop(&mut self) -> bool {
+        // ORDERING: Relaxed: the flag carries no other data.
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    fn progress(&mut self, progress: &Progress, now: Nanos) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        self.bar.set_length(progress.bytes_total.max(progress.bytes));
+        self.bar.set_position(progress.bytes);
+        self.bar.set_message(format!("{} messages, market time {now}", progress.messages));
+    }
+}

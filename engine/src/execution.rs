@@ -1,0 +1,226 @@
+//! The execution stage: turns approved signals into orders, and knows which of them are open.
+//!
+//! It makes intents and cancel intents; the gate lets them out once they are in the journal. It also
+//! carries requests of earlier stages (timers) and refusals to feed.
+
+use model::codec::{Image, ImageError, ImageReader, ImageWriter};
+use model::event::{Body, CancelIntent, Decision, Event, OrderIntent, Signal, Wake};
+use model::id::{InstrumentId, NO_INSTRUMENT, OrderNo, StrategyId};
+use model::order::{Action, CancelReason, Verdict};
+use model::time::Nanos;
+
+use crate::limits::OPEN_ORDERS_MAX;
+use crate::stage::{Out, Stage};
+
+/// An order that has no terminal outcome yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Working {
+    order: OrderNo,
+    instrument: InstrumentId,
+    strategy: StrategyId,
+    exit: bool,
+    /// When it is to be cancelled; 0 for never.
+    expires: Nanos,
+    /// A cancel is on its way.
+    cancelling: bool,
+}
+
+/// The stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Execution {
+    /// Open orders, by number. Room is taken once.
+    working: Vec<Working>,
+    /// The signal whose verdict comes next.
+    pending: Option<(Event, Signal)>,
+    decisions: u64,
+    closing: bool,
+}
+
+/// Version of the state image.
+const IMAGE_VERSION: u32 = 1;
+
+impl Default for Execution {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Execution {
+    /// Builds the stage.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            working: Vec::with_capacity(OPEN_ORDERS_MAX),
+            pending: None,
+            decisions: 0,
+            closing: false,
+        }
+    }
+
+    /// Returns the number of open orders.
+    #[must_use]
+    pub fn open_orders(&self) -> usize {
+        self.working.len()
+    }
+
+    fn signal(&mut self, event: &Event, signal: &Signal, out: &mut Out) {
+        match signal.action {
+            Action::Enter | Action::Exit => self.pending = Some((*event, *signal)),
+            Action::CancelEntries | Action::CancelExit => {
+                let exits = signal.action == Action::CancelExit;
+                let (instrument, strategy) = (event.instrument, signal.strategy);
+                self.cancel(event, CancelReason::Strategy, out, |order| {
+                    order.instrument == instrument
+                        && order.strategy == strategy
+                        && order.exit == exits
+                });
+            }
+        }
+    }
+
+    fn decision(&mut self, event: &Event, decision: &Decision, out: &mut Out) {
+        self.decisions = self.decisions.saturating_add(1);
+        let Some((asked, signal)) = self.pending.take() else { return };
+        let order = OrderNo::new(asked.seq, signal.ordinal);
+        if decision.verdict == Verdict::Deny {
+            // Feed tells the strategy, whose signal would otherwise stay without an answer.
+            out.push(*event);
+            return;
+        }
+        let expires = match signal.ttl_ns {
+            0 => Nanos(0),
+            ttl => event.ts.plus(ttl),
+        };
+        let working = Working {
+            order,
+            instrument: event.instrument,
+            strategy: signal.strategy,
+            exit: signal.action == Action::Exit,
+            expires,
+            cancelling: false,
+        };
+        let place = self.working.binary_search_by_key(&order, |open| open.order);
+        if let Err(at) = place {
+            // Risk refuses above the same limit, so there is room.
+            self.working.insert(at, working);
+        }
+        let intent = OrderIntent {
+            order,
+            price: signal.price,
+            qty: decision.qty,
+            expires,
+            strategy: signal.strategy,
+            side: signal.side,
+            tif: signal.tif,
+            reduces: decision.reduces,
+        };
+        out.push(Event::new(event.seq, event.ts, event.instrument, &intent));
+        if expires != Nanos(0) {
+            out.push(Event::new(event.seq, event.ts, NO_INSTRUMENT, &Wake { due: expires }));
+        }
+    }
+
+    fn cancel(
+        &mut self,
+        event: &Event,
+        reason: CancelReason,
+        out: &mut Out,
+        picked: impl Fn(&Working) -> bool,
+    ) {
+        for order in &mut self.working {
+            if !order.cancelling && picked(order) {
+                order.cancelling = true;
+                let intent = CancelIntent { order: order.order, reason };
+                out.push(Event::new(event.seq, event.ts, order.instrument, &intent));
+            }
+        }
+    }
+
+    fn ended(&mut self, order: OrderNo) {
+        if let Ok(at) = self.working.binary_search_by_key(&order, |open| open.order) {
+            self.working.remove(at);
+        }
+    }
+}
+
+impl Stage for Execution {
+    fn step(&mut self, event: &Event, out: &mut Out) {
+        match event.body() {
+            Body::Signal(signal) => self.signal(event, &signal, out),
+            Body::Decision(decision) => self.decision(event, &decision, out),
+            Body::OrderDone(done) => self.ended(done.order),
+            Body::CancelAll(_) => self.cancel(event, CancelReason::Latch, out, |_| true),
+            Body::Wake(_) | Body::Settled(_) => out.push(*event),
+            Body::Timer(_) => {
+                let now = event.ts;
+                self.cancel(event, CancelReason::Ttl, out, |order| {
+                    order.expires != Nanos(0) && order.expires <= now
+                });
+            }
+            Body::SessionEnd(_) => {
+                self.closing = true;
+                self.cancel(event, CancelReason::Shutdown, out, |_| true);
+            }
+            Body::Trade(_)
+            | Body::Quote(_)
+            | Body::BookLevel(_)
+            | Body::BookClear(_)
+            | Body::Bar(_)
+            | Body::BarExtra(_)
+            | Body::FeedState(_)
+            | Body::BadInput(_)
+            | Body::DayRoll(_)
+            | Body::SessionStart(_)
+            | Body::AccountOpened(_)
+            | Body::OrderAck(_)
+            | Body::Fill(_)
+            | Body::DecisionRules(_)
+            | Body::LatchChanged(_)
+            | Body::RiskState(_)
+            | Body::BalanceChanged(_)
+            | Body::PositionChanged(_)
+            | Body::Realised(_)
+            | Body::OrderIntent(_)
+            | Body::CancelIntent(_)
+            | Body::OrderSent(_)
+            | Body::CancelSent(_) => {}
+        }
+    }
+}
+
+impl Image for Execution {
+    fn save(&self, out: &mut ImageWriter) {
+        out.put(IMAGE_VERSION);
+        out.put(self.decisions);
+        out.put(self.closing);
+        out.put_len(self.working.len());
+        for order in &self.working {
+            out.put(order.order);
+            out.put(order.instrument.0);
+            out.put(order.strategy);
+            out.put(order.exit);
+            out.put(order.expires);
+            out.put(order.cancelling);
+        }
+    }
+
+    fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
+        from.expect_version(IMAGE_VERSION)?;
+        self.pending = None;
+        self.decisions = from.take()?;
+        self.closing = from.take()?;
+        self.working.clear();
+        for _ in 0..from.take_len(OPEN_ORDERS_MAX)? {
+            self.working.push(Working {
+                order: from.take()?,
+                instrument: InstrumentId(from.take()?),
+                strategy: from.take()?,
+                exit: from.take()?,
+                expires: from.take()?,
+                cancelling: from.take()?,
+            });
+        }
+        Ok(())
+    }
+}
+

@@ -1,0 +1,52 @@
+//! The engine: four pure stages, the paper simulator, the threads that carry them, and replay.
+//!
+//! Stages see [`model`] events only: recorded, generated and live data look the same to them. Nothing
+//! here names a venue; the program (`main.rs`, `app/`) puts sources and stages together.
+#![forbid(unsafe_code)]
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
+
+/// The execution stage: approved signals to orders.
+pub mod execution;
+/// The feed stage: the sequencer.
+pub mod feed;
+/// A small generated market, seeded.
+pub mod generate;
+/// How a thread waits for its ring.
+pub mod idle;
+/// Rings between stages, with parking, a high-water mark and a stated policy when full.
+pub mod lane;
+/// Limits of the engine, with their reasons.
+pub mod limits;
+/// What is known of one instrument's market.
+pub mod market;
+/// The simulated venue: arrivals, fills and reports as a pure function of market events and orders.
+pub mod paper;
+/// The stages joined, on one thread or one each.
+pub mod pipeline;
+/// What is held, what it is worth, and what an order would change.
+pub mod portfolio;
+/// The session's rules, checked and bound.
+pub mod program;
+/// The journal thread and the lanes that feed it.
+pub mod recorder;
+/// Decisions computed again from a journal.
+pub mod replay;
+/// The risk stage: verdicts, portfolio, latches.
+pub mod risk;
+/// A session put together and run.
+pub mod session;
+/// Everything a session is made of, as data.
+pub mod setup;
+/// Where market data comes from.
+pub mod source;
+/// What a stage is.
+pub mod stage;
+/// The strategy stage: what fires, and what it asks for.
+pub mod strategy;
+mod sync;
+/// What a session did, counted and hashed.
+pub mod tally;
+/// Where a stage's records go, or what they are compared with.
+pub mod tape;
+/// Which thread runs where.
+pub mod topology;

@@ -1,0 +1,325 @@
+//! What is known of one instrument's market: touch, last price, bar, feed state and mark.
+//!
+//! Strategy and risk each fold their own copy from the same events, so neither reads the other's
+//! memory. Marks follow accounts.md 5; they are computed at a moment, never stored as a clock.
+
+use model::codec::{Image, ImageError, ImageReader, ImageWriter};
+use model::event::{Bar, BarExtra, Body, Event, Quote};
+use model::instrument::Instrument;
+use model::num::{Price, Qty};
+use model::order::{FeedStatus, Side};
+use model::time::Nanos;
+
+use crate::setup::Carried;
+
+/// The market of one instrument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Market {
+    /// What the instrument's data carries.
+    carries: Carried,
+    touch: Touch,
+    last: Option<Price>,
+    bar: Option<ClosedBar>,
+    extra: BarExtra,
+    feed: FeedStatus,
+    heard: Option<Nanos>,
+    mark: Mark,
+}
+
+/// Best bid and ask; a quantity of zero means that the side is empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Touch {
+    /// Best bid.
+    pub bid: Price,
+    /// Best ask.
+    pub ask: Price,
+    /// Quantity at the best bid.
+    pub bid_qty: Qty,
+    /// Quantity at the best ask.
+    pub ask_qty: Qty,
+    /// When the best prices last changed; 0 before the first.
+    pub changed: Nanos,
+}
+
+/// A closed bar with its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClosedBar {
+    /// The prices and the volume.
+    pub prices: Bar,
+    /// End of the bar.
+    pub end: Nanos,
+    /// Length in nanoseconds.
+    pub length_ns: i64,
+}
+
+/// A mark at one decimal more than the price scale.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Mark {
+    value: i128,
+    /// False before the first good one.
+    seen: bool,
+    /// Moment after which the mark is too old; `i64::MAX` while its source is good.
+    expires: Nanos,
+}
+
+impl Market {
+    /// Returns a market of which nothing is known.
+    #[must_use]
+    pub fn new(carries: Carried) -> Self {
+        Self {
+            carries,
+            touch: Touch::default(),
+            last: None,
+            bar: None,
+            extra: BarExtra::default(),
+            feed: FeedStatus::Resync,
+            heard: None,
+            mark: Mark::default(),
+        }
+    }
+
+    /// Folds a market event. Returns true when the mark's value or life changed.
+    #[inline]
+    pub fn apply(&mut self, event: &Event, instrument: &Instrument) -> bool {
+        match event.body() {
+            Body::Quote(quote) => {
+                self.heard = Some(event.ts);
+                self.quote(event.ts, &quote);
+            }
+            Body::Trade(trade) => {
+                self.heard = Some(event.ts);
+                self.last = Some(trade.price);
+                if self.marks_by_touch() {
+                    return false;
+                }
+            }
+            Body::BarExtra(extra) => {
+                self.extra = extra;
+                return false;
+            }
+            Body::Bar(bar) => {
+                let end = self.extra.start.plus(self.extra.length_ns);
+                self.bar = Some(ClosedBar { prices: bar, end, length_ns: self.extra.length_ns });
+                if self.carries.trades || self.marks_by_touch() {
+                    return false;
+                }
+                self.heard = Some(end);
+                self.last = Some(bar.close);
+            }
+            Body::BookLevel(_) | Body::BookClear(_) => {
+                self.heard = Some(event.ts);
+                return false;
+            }
+            Body::FeedState(state) => self.feed = state.status,
+            _ => return false,
+        }
+        let before = self.mark;
+        self.renew_mark(event.ts, instrument);
+        self.mark != before
+    }
+
+    fn quote(&mut self, now: Nanos, quote: &Quote) {
+        let changed = if quote.bid == self.touch.bid && quote.ask == self.touch.ask {
+            self.touch.changed
+        } else {
+            now
+        };
+        self.touch = Touch {
+            bid: quote.bid,
+            ask: quote.ask,
+            bid_qty: quote.bid_qty,
+            ask_qty: quote.ask_qty,
+            changed,
+        };
+    }
+
+    fn marks_by_touch(&self) -> bool {
+        self.carries.quotes || self.carries.book
+    }
+
+    fn renew_mark(&mut self, now: Nanos, instrument: &Instrument) {
+        let good = self.good_mark(instrument);
+        match good {
+            Some(value) => {
+                let expires = if self.carries.trades || self.marks_by_touch() {
+                    Nanos(i64::MAX)
+                } else {
+                    let end = self.bar.map_or(now, |bar| bar.end);
+                    end.plus(self.carries.bar_ns.saturating_mul(2))
+                };
+                self.mark = Mark { value, seen: true, expires };
+            }
+            None => {
+                if self.mark.expires == Nanos(i64::MAX) {
+                    self.mark.expires = now.plus(instrument.mark_age_max_ns);
+                }
+            }
+        }
+    }
+
+    fn good_mark(&self, instrument: &Instrument) -> Option<i128> {
+        if self.feed != FeedStatus::Synced {
+            return None;
+        }
+        if !self.marks_by_touch() {
+            return self.last.map(|last| i128::from(last.0).saturating_mul(10));
+        }
+        let mid = self.mid()?;
+        let spread = i128::from(self.touch.ask.0).saturating_sub(i128::from(self.touch.bid.0));
+        // spread / mid <= max, with mid at ten times the price's mantissa and rates at 1e-9.
+        let left = spread.saturating_mul(10).saturating_mul(1_000_000_000);
+        let right = mid.saturating_mul(i128::from(instrument.mark_spread_max.0));
+        (left <= right).then_some(mid)
+    }
+
+    /// Returns the middle of the touch at the mark's scale, when both sides stand uncrossed and the
+    /// feed is synced.
+    #[inline]
+    #[must_use]
+    pub fn mid(&self) -> Option<i128> {
+        let touch = self.touch()?;
+        if touch.bid_qty.0 <= 0 || touch.ask_qty.0 <= 0 || touch.bid >= touch.ask {
+            return None;
+        }
+        Some(i128::from(touch.bid.0).saturating_add(i128::from(touch.ask.0)).saturating_mul(5))
+    }
+
+    /// Returns the touch while the feed is synced.
+    #[inline]
+    #[must_use]
+    pub fn touch(&self) -> Option<Touch> {
+        (self.feed == FeedStatus::Synced && self.touch.changed != Nanos(0)).then_some(self.touch)
+    }
+
+    /// Returns the mark at `now`, at the mark's scale.
+    #[inline]
+    #[must_use]
+    pub fn mark(&self, now: Nanos) -> Option<i128> {
+        (self.mark.seen && now <= self.mark.expires).then_some(self.mark.value)
+    }
+
+    /// Returns the last mark that ever was good, however old: what decides what dust is.
+    #[must_use]
+    pub fn last_mark(&self) -> Option<i128> {
+        self.mark.seen.then_some(self.mark.value)
+    }
+
+    /// Returns the last trade's price, else the last close.
+    #[must_use]
+    pub fn last(&self) -> Option<Price> {
+        self.last
+    }
+
+    /// Returns the last closed bar.
+    #[must_use]
+    pub fn bar(&self) -> Option<&ClosedBar> {
+        self.bar.as_ref()
+    }
+
+    /// Returns the feed's state.
+    #[must_use]
+    pub fn feed(&self) -> FeedStatus {
+        self.feed
+    }
+
+    /// Returns the time since the last message, never negative.
+    #[must_use]
+    pub fn age_ns(&self, now: Nanos) -> Option<i64> {
+        self.heard.map(|heard| now.since(heard).max(0))
+    }
+
+    /// Returns the price of an `at_market` order: the opposite touch, or else the last good mark,
+    /// moved by `band` (1e-9) against us and rounded to the tick in the order's favour.
+    #[must_use]
+    pub fn protected_price(
+        &self,
+        instrument: &Instrument,
+        side: Side,
+        band: i128,
+        now: Nanos,
+    ) -> Option<Price> {
+        let touch = self.touch().filter(|_| self.marks_by_touch());
+        let best = touch.and_then(|touch| match side {
+            Side::Buy => (touch.ask_qty.0 > 0).then_some(touch.ask),
+            Side::Sell => (touch.bid_qty.0 > 0).then_some(touch.bid),
+        });
+        // Everything at the mark's scale times 1e-9 of the band.
+        let base = match best {
+            Some(price) => i128::from(price.0).checked_mul(10)?,
+            None => self.mark(now)?,
+        };
+        let one = 1_000_000_000_i128;
+        let factor = match side {
+            Side::Buy => one.checked_add(band)?,
+            Side::Sell => one.checked_sub(band)?,
+        };
+        let rounding = match side {
+            Side::Buy => model::num::Rounding::Floor,
+            Side::Sell => model::num::Rounding::Ceil,
+        };
+        let price = model::num::mul_div(base, factor, one.checked_mul(10)?, rounding)?;
+        instrument.round_to_tick(price, side)
+    }
+}
+
+impl Image for Market {
+    fn save(&self, out: &mut ImageWriter) {
+        let touch = &self.touch;
+        out.put(touch.bid);
+        out.put(touch.ask);
+        out.put(touch.bid_qty);
+        out.put(touch.ask_qty);
+        out.put(touch.changed);
+        out.put_option(self.last);
+        out.put(self.bar.is_some());
+        let bar = self.bar.unwrap_or(ClosedBar {
+            prices: Bar::default(),
+            end: Nanos(0),
+            length_ns: 0,
+        });
+        out.put(bar.prices.open);
+        out.put(bar.prices.high);
+        out.put(bar.prices.low);
+        out.put(bar.prices.close);
+        out.put(bar.prices.volume);
+        out.put(bar.end);
+        out.put(bar.length_ns);
+        out.put(self.extra.start);
+        out.put(self.extra.length_ns);
+        out.put(self.feed);
+        out.put_option(self.heard);
+        out.put(self.mark.value);
+        out.put(self.mark.seen);
+        out.put(self.mark.expires);
+    }
+
+    fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
+        self.touch = Touch {
+            bid: from.take()?,
+            ask: from.take()?,
+            bid_qty: from.take()?,
+            ask_qty: from.take()?,
+            changed: from.take()?,
+        };
+        self.last = from.take_option()?;
+        let has_bar: bool = from.take()?;
+        let bar = ClosedBar {
+            prices: Bar {
+                open: from.take()?,
+                high: from.take()?,
+                low: from.take()?,
+                close: from.take()?,
+                volume: from.take()?,
+            },
+            end: from.take()?,
+            length_ns: from.take()?,
+        };
+        self.bar = has_bar.then_some(bar);
+        self.extra =
+            BarExtra { start: from.take()?, length_ns: from.take()?, ..BarExtra::default() };
+        self.feed = from.take()?;
+        self.heard = from.take_option()?;
+        self.mark = Mark { value: from.take()?, seen: from.take()?, expires: from.take()? };
+        Ok(())
+    }
+}

@@ -1,0 +1,231 @@
+//! The simulated venue: what our orders would have met in the recorded market.
+//!
+//! A pure function of market events, orders and constants: no clock, no float, no hash order, and
+//! no allocation after `Paper::new`. Nothing of ours moves the market, and nobody reacts to us;
+//! every summary says so. The feed stage calls it, live and in replay alike, in lock step:
+//!
+//! ```text
+//! gate ---- OrderSent, CancelSent ----> submit        leaves at ts
+//!                                         | order latency
+//!                                       advance       acts at the venue (None)
+//! market -- on_market ----------------> fills         acts at the venue
+//!                                         | response latency
+//! feed <--- OrderAck, Fill, OrderDone - advance       is recorded (Some)
+//! ```
+//!
+//! Before a market event at `ts`, feed advances while `Paper::next_due` is at or before `ts`.
+//! What is due at the same moment runs in the order (due, kind, creation): arrivals at the venue,
+//! then ends of orders that waited, then reports. So an order that arrives together with a market
+//! event meets the market as it was before that event.
+//!
+//! How fills are found depends on what the instrument's data carries: book levels, else quotes (a
+//! book of one level a side), else trades, else bars. The rules stand in `book`, `trades` and
+//! `bars`; which order comes first where several share what is available, stands there too.
+//!
+//! The venue checks each order on arrival against tick, lot, quantity range and least value; it
+//! knows no balances, so it never refuses for want of one, and it does not cut reduce-only orders.
+//! Two orders of ours never trade with each other.
+
+use model::book::Book;
+use model::codec::{Image, ImageError, ImageReader, ImageWriter};
+use model::event::{Body, Event};
+use model::id::{InstrumentId, OrderNo};
+use model::instrument::Instrument;
+use model::order::DoneReason;
+use model::reject::{Code, Reject};
+use model::time::Nanos;
+
+use self::agenda::Due;
+use self::book::Consumed;
+use self::desk::Desk;
+use self::market::{Market, Model};
+use self::order::{Order, Place};
+use crate::setup::{Carried, PaperSetup};
+
+mod agenda;
+mod bars;
+mod book;
+mod desk;
+mod fees;
+mod market;
+mod order;
+mod trades;
+
+/// Version of the state image.
+const IMAGE_VERSION: u32 = 1;
+
+/// The simulated venue.
+///
+/// A clone behaves the same, but takes its room as it needs it: an image is loaded into a venue
+/// that [`Paper::new`] returned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paper {
+    /// By instrument id.
+    markets: Vec<Market>,
+    consumed: Consumed,
+    desk: Desk,
+    order_ns: i64,
+}
+
+impl Paper {
+    /// Returns a venue for the `traded` instruments, with all room taken. `carries` says by
+    /// instrument id what the data holds; orders for other instruments are refused.
+    #[must_use]
+    pub fn new(
+        instruments: &[Instrument],
+        carries: &[Carried],
+        traded: &[InstrumentId],
+        constants: &PaperSetup,
+        assets: &[String],
+    ) -> Self {
+        let markets = (0_u32..).zip(instruments).map(|(id, instrument)| {
+            let id = InstrumentId(id);
+            let at = usize::try_from(id.0).unwrap_or(usize::MAX);
+            let carries = carries.get(at).copied().unwrap_or_default();
+            Market::new(id, instrument, carries, traded.contains(&id), assets)
+        });
+        Self {
+            markets: markets.collect(),
+            consumed: Consumed::new(),
+            desk: Desk::new(constants.response_latency_ns.max(0)),
+            order_ns: constants.order_latency_ns.max(0),
+        }
+    }
+
+    /// Lets a market event meet the orders at the venue. Everything due at or before it has been
+    /// advanced; `books`, by instrument id, contain it already. Events that say nothing of the
+    /// market change nothing.
+    pub fn on_market(&mut self, event: &Event, books: &[Book]) {
+        let at = usize::try_from(event.instrument.0).unwrap_or(usize::MAX);
+        let Some(market) = self.markets.get_mut(at) else { return };
+        if market.model == Model::Closed {
+            return;
+        }
+        let (desk, consumed) = (&mut self.desk, &mut self.consumed);
+        desk.pass(event.ts);
+        match (event.body(), market.model) {
+            (Body::Trade(trade), Model::Book | Model::Quotes) => {
+                book::on_trade(market, desk, &trade);
+            }
+            (Body::Trade(trade), Model::Trades) => trades::on_trade(market, desk, &trade),
+            (Body::Quote(quote), Model::Quotes) => book::on_quote(market, desk, consumed, &quote),
+            (Body::BookLevel(level), Model::Book) => {
+                book::on_level(market, desk, consumed, books, &level);
+            }
+            (Body::BookClear(_), Model::Book) => book::on_clear(market, consumed),
+            (Body::BarExtra(extra), Model::Bars) => market.bar_next_ns = extra.length_ns,
+            (Body::Bar(bar), Model::Bars) if market.bar_next_ns == market.bar_ns => {
+                bars::on_bar(market, desk, &bar);
+            }
+            (Body::FeedState(state), _) => market.status = state.status,
+            (body, _) => debug_assert!(!is_order(&body), "orders come through submit"),
+        }
+        desk.tidy();
+    }
+
+    /// Takes an order or a cancel that left through the gate at the event's moment. A cancel for an
+    /// order that has ended, or that is being cancelled already, changes nothing.
+    ///
+    /// # Panics
+    /// With more open orders than [`crate::limits::OPEN_ORDERS_MAX`]: risk refuses them before.
+    pub fn submit(&mut self, event: &Event) {
+        let due = event.ts.plus(self.order_ns);
+        let body = event.body();
+        if let Body::OrderSent(sent) = body {
+            self.desk.send(due, Order::new(event.instrument, &sent));
+        } else if let Body::CancelSent(cancel) = body {
+            self.desk.send_cancel(due, cancel.order);
+        }
+    }
+
+    /// Returns the earliest moment at which something is due: an arrival at the venue, the end of
+    /// an order that waits there, or a report on its way back.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Nanos> {
+        self.desk.next_due()
+    }
+
+    /// Performs the one earliest due thing. Returns a report that is to be recorded now; `None`
+    /// when it was an act at the venue, or when nothing is due at all.
+    pub fn advance(&mut self, books: &[Book]) -> Option<(InstrumentId, Body)> {
+        let mut report = None;
+        match self.desk.pop()? {
+            Due::Order(number) => self.arrive(number, books),
+            Due::Cancel(number) => self.end(number, DoneReason::Cancelled),
+            Due::Expiry(number) => self.end(number, DoneReason::Expired),
+            Due::Report(instrument, body) => report = Some((instrument, body)),
+        }
+        self.desk.tidy();
+        report
+    }
+
+    /// Returns how many orders have been submitted whose end has not been reported.
+    #[must_use]
+    pub fn open_orders(&self) -> usize {
+        self.desk.open()
+    }
+
+    fn arrive(&mut self, number: OrderNo, books: &[Book]) {
+        let (desk, consumed) = (&mut self.desk, &mut self.consumed);
+        let Some(at) = desk.find(number) else { return };
+        let Some(order) = desk.get(at).filter(|order| order.place == Place::Travelling) else {
+            return;
+        };
+        let market = usize::try_from(order.instrument.0).ok().and_then(|id| self.markets.get(id));
+        let refusal = match market {
+            Some(market) => market.refusal(order),
+            // No such instrument.
+            None => Some(Reject::NoPrice),
+        };
+        if let Some(reason) = refusal {
+            desk.end(at, DoneReason::Rejected, reason.into());
+            return;
+        }
+        desk.acknowledge(at);
+        let Some(market) = market else { return };
+        match market.model {
+            Model::Book | Model::Quotes => book::arrive(market, desk, consumed, books, at),
+            Model::Trades => trades::arrive(desk, at),
+            // Bars fill when they close.
+            Model::Bars | Model::Closed => {}
+        }
+    }
+
+    fn end(&mut self, number: OrderNo, reason: DoneReason) {
+        if let Some(at) = self.desk.find(number) {
+            self.desk.end(at, reason, Code::NONE);
+        }
+    }
+}
+
+/// Tells whether a payload is for [`Paper::submit`].
+fn is_order(body: &Body) -> bool {
+    matches!(body, Body::OrderSent(_) | Body::CancelSent(_))
+}
+
+impl Image for Paper {
+    fn save(&self, out: &mut ImageWriter) {
+        out.put(IMAGE_VERSION);
+        out.put_len(self.markets.len());
+        for market in &self.markets {
+            market.save(out);
+        }
+        self.consumed.save(out);
+        self.desk.save(out);
+    }
+
+    fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
+        from.expect_version(IMAGE_VERSION)?;
+        if from.take_len(self.markets.len())? != self.markets.len() {
+            return Err(ImageError::Range);
+        }
+        for market in &mut self.markets {
+            market.load(from)?;
+        }
+        self.consumed.load(from)?;
+        self.desk.load(from)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! What is due, and when: arrivals at the venue, ends of waiting orders, reports on their way back.
+//!
+//! Latencies are constants and the venue's time never steps back, so each of the three is a queue
+//! that is sorted by itself. What is due at the same moment runs in this order: arrivals, then
+//! ends, then reports; within one of them by creation.
+
+use std::collections::VecDeque;
+
+use model::codec::{ImageError, ImageReader, ImageWriter};
+use model::event::{Body, Kind, PAYLOAD_BYTES};
+use model::id::{InstrumentId, OrderNo};
+use model::time::Nanos;
+
+use crate::limits::OPEN_ORDERS_MAX;
+
+/// LIMIT: fills on their way back. At it nothing more is filled until a report has left: what is
+/// available counts as not there.
+pub(super) const FILLS_MAX: usize = 16_384;
+/// LIMIT: an order and one cancel for each open order; [`super::Paper::submit`] keeps to it.
+const ARRIVALS_MAX: usize = 2 * OPEN_ORDERS_MAX;
+/// LIMIT: besides its fills, each open order has one acknowledgement and one end to report.
+const REPORTS_MAX: usize = FILLS_MAX + 2 * OPEN_ORDERS_MAX;
+
+/// Something about an order that happens at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Errand {
+    due: Nanos,
+    order: OrderNo,
+    cancel: bool,
+}
+
+/// A report on its way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Report {
+    due: Nanos,
+    instrument: InstrumentId,
+    body: Body,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// An order reaches the venue.
+    Order(OrderNo),
+    /// A cancel reaches the venue.
+    Cancel(OrderNo),
+    /// An order has waited long enough.
+    Expiry(OrderNo),
+    /// A report reaches us.
+    Report(InstrumentId, Body),
+}
+
+/// The three queues.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Agenda {
+    arrivals: VecDeque<Errand>,
+    expiries: VecDeque<Errand>,
+    reports: VecDeque<Report>,
+    /// Fills among the reports.
+    fills: usize,
+}
+
+impl Agenda {
+    pub(super) fn new() -> Self {
+        Self {
+            arrivals: VecDeque::with_capacity(ARRIVALS_MAX),
+            expiries: VecDeque::with_capacity(OPEN_ORDERS_MAX),
+            reports: VecDeque::with_capacity(REPORTS_MAX),
+            fills: 0,
+        }
+    }
+
+    /// Returns the earliest moment at which something is due.
+    pub(super) fn next_due(&self) -> Option<Nanos> {
+        let [arrival, expiry, report] = self.fronts();
+        [arrival, expiry, report].into_iter().flatten().min()
+    }
+
+    /// Takes the one earliest thing.
+    pub(super) fn pop(&mut self) -> Option<(Nanos, Due)> {
+        let due = self.next_due()?;
+        let [arrival, expiry, _] = self.fronts();
+        let next = if arrival == Some(due) {
+            let Errand { order, cancel, .. } = self.arrivals.pop_front()?;
+            if cancel { Due::Cancel(order) } else { Due::Order(order) }
+        } else if expiry == Some(due) {
+            Due::Expiry(self.expiries.pop_front()?.order)
+        } else {
+            let Report { instrument, body, .. } = self.reports.pop_front()?;
+            self.fills = self.fills.saturating_sub(usize::from(matches!(body, Body::Fill(_))));
+            Due::Report(instrument, body)
+        };
+        Some((due, next))
+    }
+
+    /// Notes an order or a cancel on its way to the venue.
+    pub(super) fn send(&mut self, due: Nanos, order: OrderNo, cancel: bool) {
+        assert!(self.arrivals.len() < ARRIVALS_MAX, "more than {ARRIVALS_MAX} things on their way");
+        let due = self.arrivals.back().map_or(due, |last| last.due.max(due));
+        self.arrivals.push_back(Errand { due, order, cancel });
+    }
+
+    /// Notes the end of an order's waiting.
+    pub(super) fn expire(&mut self, due: Nanos, order: OrderNo) {
+        assert!(self.expiries.len() < OPEN_ORDERS_MAX, "more than {OPEN_ORDERS_MAX} orders wait");
+        let due = self.expiries.back().map_or(due, |last| last.due.max(due));
+        self.expiries.push_back(Errand { due, order, cancel: false });
+    }
+
+    /// Notes a report on its way back. Fills ask [`Agenda::has_room_for_fill`] before.
+    pub(super) fn report(&mut self, due: Nanos, instrument: InstrumentId, body: Body) {
+        assert!(self.reports.len() < REPORTS_MAX, "more than {REPORTS_MAX} reports on their way");
+        self.fills = self.fills.saturating_add(usize::from(matches!(body, Body::Fill(_))));
+        let due = self.reports.back().map_or(due, |last| last.due.max(due));
+        self.reports.push_back(Report { due, instrument, body });
+    }
+
+    /// Tells whether another fill can be reported.
+    pub(super) fn has_room_for_fill(&self) -> bool {
+        self.fills < FILLS_MAX
+    }
+
+    /// Forgets what was to happen to an order that has ended: it would change nothing.
+    pub(super) fn forget(&mut self, order: OrderNo) {
+        for queue in [&mut self.arrivals, &mut self.expiries] {
+            if let Some(at) = queue.iter().position(|errand| errand.order == order) {
+                queue.remove(at);
+            }
+        }
+    }
+
+    /// Returns how many orders and cancels are on their way.
+    pub(super) fn arrivals(&self) -> usize {
+        self.arrivals.len()
+    }
+
+    /// Returns how many ends of orders are on their way back.
+    pub(super) fn ends(&self) -> usize {
+        self.reports.iter().filter(|report| matches!(report.body, Body::OrderDone(_))).count()
+    }
+
+    /// Returns the room taken, to be compared.
+    #[cfg(test)]
+    pub(super) fn rooms(&self) -> [usize; 3] {
+        [self.arrivals.capacity(), self.expiries.capacity(), self.reports.capacity()]
+    }
+
+    fn fronts(&self) -> [Option<Nanos>; 3] {
+        [
+            self.arrivals.front().map(|errand| errand.due),
+            self.expiries.front().map(|errand| errand.due),
+            self.reports.front().map(|report| report.due),
+        ]
+    }
+
+    pub(super) fn save(&self, out: &mut ImageWriter) {
+        for queue in [&self.arrivals, &self.expiries] {
+            out.put_len(queue.len());
+            for errand in queue {
+                out.put(errand.due);
+                out.put(errand.order);
+                out.put(errand.cancel);
+            }
+        }
+        out.put_len(self.reports.len());
+        for report in &self.reports {
+            out.put(report.due);
+            out.put(report.instrument.0);
+            out.put(body_kind(&report.body) as u16);
+            for byte in report.body.pack() {
+                out.put(byte);
+            }
+        }
+    }
+
+    pub(super) fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
+        for (queue, max) in
+            [(&mut self.arrivals, ARRIVALS_MAX), (&mut self.expiries, OPEN_ORDERS_MAX)]
+        {
+            queue.clear();
+            for _ in 0..from.take_len(max)? {
+                let (due, order, cancel) = (from.take()?, from.take()?, from.take()?);
+                queue.push_back(Errand { due, order, cancel });
+            }
+        }
+        self.reports.clear();
+        for _ in 0..from.take_len(REPORTS_MAX)? {
+            let (due, instrument) = (from.take()?, InstrumentId(from.take()?));
+            let body = load_body(from)?;
+            self.reports.push_back(Report { due, instrument, body });
+        }
+        self.fills = self.reports.iter().filter(|r| matches!(r.body, Body::Fill(_))).count();
+        if self.fills > FILLS_MAX { Err(ImageError::Range) } else { Ok(()) }
+    }
+}
+
+/// Returns the kind of a report.
+fn body_kind(body: &Body) -> Kind {
+    if matches!(body, Body::Fill(_)) {
+        Kind::Fill
+    } else if matches!(body, Body::OrderDone(_)) {
+        Kind::OrderDone
+    } else {
+        Kind::OrderAck
+    }
+}
+
+fn load_body(from: &mut ImageReader<'_>) -> Result<Body, ImageError> {
+    let kind = Kind::from_code(from.take()?)
+        .filter(|kind| [Kind::OrderAck, Kind::Fill, Kind::OrderDone].contains(kind))
+        .ok_or(ImageError::Range)?;
+    let mut bytes = [0_u8; PAYLOAD_BYTES];
+    for byte in &mut bytes {
+        *byte = from.take()?;
+    }
+    let body = Body::unpack(kind, &bytes);
+    if body.pack() == bytes { Ok(body) } else { Err(ImageError::Range) }
+}

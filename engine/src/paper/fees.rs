@@ -1,0 +1,73 @@
+//! What a fill costs, and in which asset. Pure; rounded against us at the venue's fee scale.
+
+use model::id::AssetId;
+use model::instrument::{FeeAsset, Instrument, Kind};
+use model::num::{RATE_SCALE, Rate, Rounding, rescale};
+use model::order::{Liquidity, Side};
+
+/// Decimals of a fee.
+const FEE_DECIMALS: u8 = 8;
+/// Units of 1e-9 in one unit of the fee scale.
+const FEE_UNIT: i128 = 10;
+
+/// The fee schedule of one instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fees {
+    maker: Rate,
+    taker: Rate,
+    /// True when a buy pays in the base it receives.
+    received: bool,
+    base: AssetId,
+    /// The settlement asset: what a sell brings, and what a linear contract pays in.
+    quote: AssetId,
+    price_decimals: u8,
+    qty_decimals: u8,
+}
+
+impl Fees {
+    /// Returns the schedule; `None` when the session does not know an asset that a fee would be in.
+    pub(super) fn new(instrument: &Instrument, assets: &[String]) -> Option<Self> {
+        let id = |name: &str| {
+            let at = assets.iter().position(|asset| asset == name)?;
+            u16::try_from(at).ok().map(AssetId)
+        };
+        let received = instrument.fee_asset == FeeAsset::Received && instrument.kind == Kind::Spot;
+        let quote = id(&instrument.settle)?;
+        Some(Self {
+            maker: instrument.fee_maker,
+            taker: instrument.fee_taker,
+            received,
+            base: if received { id(&instrument.symbol.base)? } else { quote },
+            quote,
+            price_decimals: instrument.price_scale.decimals(),
+            qty_decimals: instrument.qty_scale.decimals(),
+        })
+    }
+
+    /// Returns the fee of a fill in units of 1e-9 of its asset, and the asset. `None` when the
+    /// amount does not fit the field of a fill.
+    pub(super) fn of(
+        &self,
+        side: Side,
+        price: i64,
+        qty: i64,
+        liquidity: Liquidity,
+    ) -> Option<(i64, AssetId)> {
+        let rate = match liquidity {
+            Liquidity::Maker => self.maker,
+            Liquidity::Taker => self.taker,
+        };
+        let share = i128::from(qty).checked_mul(i128::from(rate.0))?;
+        let decimals = self.qty_decimals.checked_add(RATE_SCALE)?;
+        let (exact, decimals, asset) = if self.received && side == Side::Buy {
+            (share, decimals, self.base)
+        } else {
+            let value = share.checked_mul(i128::from(price))?;
+            (value, decimals.checked_add(self.price_decimals)?, self.quote)
+        };
+        // Up, also for a rebate: the venue never pays the fraction.
+        let units = rescale(exact, decimals, FEE_DECIMALS, Rounding::Ceil)?;
+        let fee = i64::try_from(units.checked_mul(FEE_UNIT)?).ok()?;
+        Some((fee, asset))
+    }
+}

@@ -1,0 +1,119 @@
+//! One of our orders as the venue sees it, and its place among the others.
+//!
+//! Orders sort by instrument, side, price (best first) and order number: the order in which they
+//! share what is available.
+
+use model::codec::{ImageError, ImageReader, ImageWriter};
+use model::event::OrderSent;
+use model::id::{InstrumentId, OrderNo};
+use model::num::{Price, Qty};
+use model::order::{Side, TimeInForce};
+
+/// Quantity ahead of an order whose queue nobody has seen: its price lies beyond what is recorded.
+/// The first level shown there replaces it.
+pub(super) const AHEAD_UNKNOWN: i64 = i64::MAX;
+
+/// Where an order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On its way to the venue.
+    Travelling,
+    /// At the venue.
+    Working,
+    /// Done, until the end of the act that ended it.
+    Ended,
+}
+
+/// An order that has not ended at the venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Order {
+    pub(super) number: OrderNo,
+    pub(super) instrument: InstrumentId,
+    pub(super) side: Side,
+    pub(super) tif: TimeInForce,
+    pub(super) reduces: bool,
+    pub(super) limit: Price,
+    pub(super) qty: Qty,
+    /// Quantity that is not filled yet.
+    pub(super) left: Qty,
+    /// Displayed quantity of others that trades before this order at its price.
+    pub(super) ahead: i64,
+    pub(super) place: Place,
+    /// True while a cancel is on its way: a second one would change nothing.
+    pub(super) cancelling: bool,
+}
+
+/// Sorts orders: instrument, side, price (best first), number.
+pub(super) type Key = (InstrumentId, Side, i64, OrderNo);
+
+/// Returns the rank of a price among orders of a side: lower ranks trade first.
+pub(super) fn rank(side: Side, price: Price) -> i64 {
+    match side {
+        Side::Buy => price.0.saturating_neg(),
+        Side::Sell => price.0,
+    }
+}
+
+/// Tells whether an order of `side` with this limit may trade at `price`.
+pub(super) fn allows(side: Side, limit: Price, price: Price) -> bool {
+    rank(side, limit) <= rank(side, price)
+}
+
+impl Order {
+    /// Returns the order as it leaves.
+    pub(super) fn new(instrument: InstrumentId, sent: &OrderSent) -> Self {
+        Self {
+            number: sent.order,
+            instrument,
+            side: sent.side,
+            tif: sent.tif,
+            reduces: sent.reduces,
+            limit: sent.price,
+            qty: sent.qty,
+            left: sent.qty,
+            ahead: AHEAD_UNKNOWN,
+            place: Place::Travelling,
+            cancelling: false,
+        }
+    }
+
+    /// Returns the key that orders sort by.
+    pub(super) fn key(&self) -> Key {
+        (self.instrument, self.side, rank(self.side, self.limit), self.number)
+    }
+
+    /// Returns the quantity filled so far.
+    pub(super) fn filled(&self) -> Qty {
+        Qty(self.qty.0.saturating_sub(self.left.0))
+    }
+
+    pub(super) fn save(&self, out: &mut ImageWriter) {
+        out.put(self.number);
+        out.put(self.instrument.0);
+        out.put(self.side);
+        out.put(self.tif);
+        out.put(self.reduces);
+        out.put(self.limit);
+        out.put(self.qty);
+        out.put(self.left);
+        out.put(self.ahead);
+        out.put(self.place == Place::Working);
+        out.put(self.cancelling);
+    }
+
+    pub(super) fn load(from: &mut ImageReader<'_>) -> Result<Self, ImageError> {
+        Ok(Self {
+            number: from.take()?,
+            instrument: InstrumentId(from.take()?),
+            side: from.take()?,
+            tif: from.take()?,
+            reduces: from.take()?,
+            limit: from.take()?,
+            qty: from.take()?,
+            left: from.take()?,
+            ahead: from.take()?,
+            place: if from.take()? { Place::Working } else { Place::Travelling },
+            cancelling: from.take()?,
+        })
+    }
+}

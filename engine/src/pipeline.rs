@@ -1,0 +1,425 @@
+//! The stages joined: on one thread (`fused`), or one thread each (`split`).
+//!
+//! Both run the same stages over the same events and give the same records; the difference is only
+//! who carries an event from one stage to the next. Feed hands over a message at a time and gets
+//! back what concerns it: orders and cancels that left, timers asked for, refusals.
+
+use std::thread::JoinHandle;
+
+use model::event::{Body, CancelSent, Event, Kind, Lane, OrderSent, Settled};
+use model::id::{NO_INSTRUMENT, Seq};
+use model::time::Nanos;
+
+use crate::execution::Execution;
+use crate::idle::Wait;
+use crate::lane::{Closed, Receiver, Sender, lane};
+use crate::limits::RING_EVENTS;
+use crate::recorder::Gate;
+use crate::risk::Risk;
+use crate::stage::{Out, Stage};
+use crate::strategy::Strategy;
+use crate::tally::{LaneDigest, VerdictCounts};
+use crate::tape::Tape;
+
+/// A stage with what it puts out and what is counted of it.
+#[derive(Debug)]
+pub struct Station<S> {
+    /// The stage.
+    pub stage: S,
+    /// Digest of its lane.
+    pub digest: LaneDigest,
+    /// Verdicts, of the risk stage.
+    pub verdicts: VerdictCounts,
+    lane: Lane,
+    out: Out,
+}
+
+/// The last station: execution, the gate, and what leaves.
+#[derive(Debug)]
+pub struct Egress {
+    /// Execution.
+    pub station: Station<Execution>,
+    /// Orders that left.
+    pub orders: u64,
+    /// Cancels that left.
+    pub cancels: u64,
+    gate: Gate,
+    /// True once the journal was lost: nothing leaves any more.
+    shut: bool,
+}
+
+/// All stages of a session.
+#[derive(Debug)]
+pub struct Stations {
+    /// Strategy.
+    pub strategy: Station<Strategy>,
+    /// Risk.
+    pub risk: Station<Risk>,
+    /// Execution with the gate.
+    pub egress: Egress,
+}
+
+/// Tapes for one thread or for each stage.
+#[derive(Debug)]
+pub enum Tapes {
+    /// One tape, in the order of the calls.
+    One(Tape),
+    /// One a lane.
+    Each {
+        /// Feed's.
+        input: Tape,
+        /// Strategy's.
+        strategy: Tape,
+        /// Risk's.
+        risk: Tape,
+        /// Execution's.
+        execution: Tape,
+        /// The gate's.
+        egress: Tape,
+    },
+}
+
+/// The joined stages.
+#[derive(Debug)]
+pub enum Pipeline {
+    /// All on the caller's thread.
+    Fused {
+        /// The stages.
+        stations: Box<Stations>,
+        /// Their common tape, and feed's.
+        tape: Tape,
+    },
+    /// Each on a thread of its own.
+    Split(Split),
+}
+
+/// Threads and the lanes between them.
+#[derive(Debug)]
+pub struct Split {
+    input: Tape,
+    to_strategy: Sender,
+    from_execution: Receiver,
+    messages: u64,
+    strategy: JoinHandle<(Station<Strategy>, Tape)>,
+    risk: JoinHandle<(Station<Risk>, Tape)>,
+    execution: JoinHandle<(Egress, Tape, Tape)>,
+}
+
+/// What a finished pipeline leaves.
+#[derive(Debug)]
+pub struct Finished {
+    /// The stages in their last state.
+    pub stations: Stations,
+    /// All tapes, for replay's verdict.
+    pub tapes: Vec<Tape>,
+}
+
+/// Why a pipeline cannot go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PipelineError {
+    /// A stage's thread ended: it panicked.
+    #[error("the {0} stage has ended; trading stops")]
+    StageEnded(&'static str),
+    /// A thread could not be started.
+    #[error("cannot start the thread of the {0} stage")]
+    Thread(&'static str),
+}
+
+/// How the stage threads are run.
+#[derive(Clone, Debug)]
+pub struct Threads {
+    /// How they wait.
+    pub wait: Wait,
+    /// Processors of strategy, risk and execution; empty: unpinned.
+    pub cores: Vec<usize>,
+}
+
+impl<S: Stage> Station<S> {
+    /// Returns a station for a stage that writes `lane`.
+    pub fn new(stage: S, lane: Lane) -> Self {
+        Self {
+            stage,
+            digest: LaneDigest::default(),
+            verdicts: VerdictCounts::default(),
+            lane,
+            out: Out::new(),
+        }
+    }
+
+    /// Advances the stage and records what it puts out of its own lane.
+    #[inline]
+    fn step(&mut self, event: &Event, tape: &mut Tape) {
+        self.out.clear();
+        self.stage.step(event, &mut self.out);
+        let mut own = false;
+        for event in self.out.events() {
+            if event.kind().lane() == self.lane {
+                self.digest.add(event);
+                self.verdicts.add(event);
+                own = true;
+            }
+        }
+        if own {
+            tape.write(self.lane, self.out.events());
+        }
+    }
+}
+
+impl Egress {
+    /// Returns the last station.
+    #[must_use]
+    pub fn new(stage: Execution, gate: Gate) -> Self {
+        let station = Station::new(stage, Lane::Execution);
+        Self { station, orders: 0, cancels: 0, gate, shut: false }
+    }
+
+    /// Advances execution, lets its intents out once they are journaled, and hands what concerns
+    /// feed to `answer`.
+    fn step(
+        &mut self,
+        event: &Event,
+        tape: &mut Tape,
+        egress: Option<&mut Tape>,
+        mut answer: impl FnMut(Event),
+    ) {
+        self.station.step(event, tape);
+        let mut egress = egress;
+        for index in 0..self.station.out.events().len() {
+            let Some(event) = self.station.out.events().get(index).copied() else { continue };
+            let Some(sent) = leave(&event) else {
+                if matches!(event.kind(), Kind::Wake | Kind::Decision | Kind::Settled) {
+                    answer(event);
+                }
+                continue;
+            };
+            let written = self.gate.wait_written(tape.executions());
+            if self.shut || written.is_err() {
+                self.shut = true;
+                continue;
+            }
+            let count =
+                if sent.kind() == Kind::OrderSent { &mut self.orders } else { &mut self.cancels };
+            *count = count.saturating_add(1);
+            match &mut egress {
+                Some(own) => own.write(Lane::Egress, std::slice::from_ref(&sent)),
+                None => tape.write(Lane::Egress, std::slice::from_ref(&sent)),
+            }
+            answer(sent);
+        }
+    }
+}
+
+/// Returns what leaves the gate for an intent.
+fn leave(event: &Event) -> Option<Event> {
+    let Event { seq, ts, instrument, .. } = *event;
+    match event.body() {
+        Body::OrderIntent(intent) => {
+            let sent = OrderSent {
+                order: intent.order,
+                price: intent.price,
+                qty: intent.qty,
+                side: intent.side,
+                tif: intent.tif,
+                reduces: intent.reduces,
+            };
+            Some(Event::new(seq, ts, instrument, &sent))
+        }
+        Body::CancelIntent(intent) => {
+            Some(Event::new(seq, ts, instrument, &CancelSent { order: intent.order }))
+        }
+        _ => None,
+    }
+}
+
+impl Stations {
+    /// Passes one event through all stages on this thread.
+    #[inline]
+    fn step(&mut self, event: &Event, tape: &mut Tape, requests: &mut Vec<Event>) {
+        let Self { strategy, risk, egress } = self;
+        strategy.step(event, tape);
+        for event in strategy.out.events() {
+            risk.step(event, tape);
+            for event in risk.out.events() {
+                egress.step(event, tape, None, |answer| requests.push(answer));
+            }
+        }
+    }
+}
+
+impl Pipeline {
+    /// Joins the stages on the caller's thread.
+    #[must_use]
+    pub fn fused(stations: Stations, tape: Tape) -> Self {
+        Self::Fused { stations: Box::new(stations), tape }
+    }
+
+    /// Passes a message on and returns, in `requests`, what came back from it. In lock step: nothing
+    /// of the next message is touched before the last event of this one has passed execution.
+    ///
+    /// # Errors
+    /// [`PipelineError`] when a stage's thread has ended.
+    pub fn pass(
+        &mut self,
+        message: &[Event],
+        requests: &mut Vec<Event>,
+    ) -> Result<(), PipelineError> {
+        requests.clear();
+        match self {
+            Self::Fused { stations, tape } => {
+                tape.write(Lane::Input, message);
+                for event in message {
+                    stations.step(event, tape, requests);
+                }
+                Ok(())
+            }
+            Self::Split(split) => split.pass(message, requests),
+        }
+    }
+
+    /// Returns true when the journal is lost.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        match self {
+            Self::Fused { tape, .. } => tape.failed(),
+            Self::Split(split) => split.input.failed(),
+        }
+    }
+
+    /// Ends the threads and returns the stages.
+    ///
+    /// # Errors
+    /// [`PipelineError`] when a stage panicked.
+    pub fn finish(self) -> Result<Finished, PipelineError> {
+        match self {
+            Self::Fused { stations, tape } => {
+                Ok(Finished { stations: *stations, tapes: vec![tape] })
+            }
+            Self::Split(split) => split.finish(),
+        }
+    }
+}
+
+impl Split {
+    /// Starts a thread for each stage.
+    ///
+    /// # Errors
+    /// [`PipelineError::Thread`] when the system gives no thread.
+    pub fn start(
+        stations: Stations,
+        tapes: Tapes,
+        threads: &Threads,
+    ) -> Result<Pipeline, PipelineError> {
+        let Tapes::Each { input, strategy, risk, execution, egress } = tapes else {
+            return Err(PipelineError::Thread("feed"));
+        };
+        let Threads { wait, .. } = *threads;
+        let (to_strategy, strategy_in) = lane(RING_EVENTS, wait);
+        let (to_risk, risk_in) = lane(RING_EVENTS, wait);
+        let (to_execution, execution_in) = lane(RING_EVENTS, wait);
+        let (to_feed, from_execution) = lane(RING_EVENTS, wait);
+        let Stations { strategy: one, risk: two, egress: three } = stations;
+        let core = |nth: usize| threads.cores.get(nth).copied();
+        let strategy = spawn("strategy", core(0), move || {
+            carry(one, strategy, strategy_in, to_risk)
+        })?;
+        let risk = spawn("risk", core(1), move || carry(two, risk, risk_in, to_execution))?;
+        let execution = spawn("execution", core(2), move || {
+            carry_last(three, execution, egress, execution_in, to_feed)
+        })?;
+        Ok(Pipeline::Split(Self {
+            input,
+            to_strategy,
+            from_execution,
+            messages: 0,
+            strategy,
+            risk,
+            execution,
+        }))
+    }
+
+    fn pass(&mut self, message: &[Event], requests: &mut Vec<Event>) -> Result<(), PipelineError> {
+        let ended = |_: Closed| PipelineError::StageEnded("strategy");
+        self.messages = self.messages.saturating_add(1);
+        self.input.write(Lane::Input, message);
+        self.to_strategy.push_all(message).map_err(ended)?;
+        let settle = Settled { message: self.messages };
+        let last = message.last().map_or((Seq(0), Nanos(0)), |event| (event.seq, event.ts));
+        self.to_strategy
+            .push(Event::new(last.0, last.1, NO_INSTRUMENT, &settle))
+            .map_err(ended)?;
+        while let Some(event) = self.from_execution.pop() {
+            if event.kind() == Kind::Settled {
+                return Ok(());
+            }
+            requests.push(event);
+        }
+        Err(PipelineError::StageEnded("execution"))
+    }
+
+    fn finish(self) -> Result<Finished, PipelineError> {
+        let Self { input, to_strategy, from_execution, strategy, risk, execution, .. } = self;
+        // Closing the first lane ends the stages one after the other.
+        drop(to_strategy);
+        drop(from_execution);
+        let ended = |name| move |_| PipelineError::StageEnded(name);
+        let (strategy, strategy_tape) = strategy.join().map_err(ended("strategy"))?;
+        let (risk, risk_tape) = risk.join().map_err(ended("risk"))?;
+        let (egress, execution_tape, egress_tape) =
+            execution.join().map_err(ended("execution"))?;
+        Ok(Finished {
+            stations: Stations { strategy, risk, egress },
+            tapes: vec![input, strategy_tape, risk_tape, execution_tape, egress_tape],
+        })
+    }
+}
+
+fn spawn<T: Send + 'static>(
+    name: &'static str,
+    core: Option<usize>,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, PipelineError> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || {
+            if let Some(core) = core {
+                crate::topology::pin(core);
+            }
+            run()
+        })
+        .map_err(|_| PipelineError::Thread(name))
+}
+
+/// Runs a stage until its lane ends.
+fn carry<S: Stage>(
+    mut station: Station<S>,
+    mut tape: Tape,
+    mut from: Receiver,
+    mut to: Sender,
+) -> (Station<S>, Tape) {
+    while let Some(event) = from.pop() {
+        station.step(&event, &mut tape);
+        if to.push_all(station.out.events()).is_err() {
+            break;
+        }
+    }
+    (station, tape)
+}
+
+/// Runs execution until its lane ends.
+fn carry_last(
+    mut station: Egress,
+    mut tape: Tape,
+    mut egress: Tape,
+    mut from: Receiver,
+    mut to: Sender,
+) -> (Egress, Tape, Tape) {
+    let mut answers = Vec::with_capacity(crate::stage::OUT_MAX);
+    while let Some(event) = from.pop() {
+        answers.clear();
+        station.step(&event, &mut tape, Some(&mut egress), |answer| answers.push(answer));
+        if to.push_all(&answers).is_err() {
+            break;
+        }
+    }
+    (station, tape, egress)
+}

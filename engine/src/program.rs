@@ -1,0 +1,382 @@
+//! The session's rules, checked and bound: which rule has which number, and which code runs for
+//! which instrument.
+//!
+//! The rule table lists the rules of all risk blocks by block name (latches, caps, checks, each in
+//! file order), then those of the strategies. A rule's index in it is what verdicts and latches
+//! carry; with the journaled texts the table can always be rebuilt.
+
+use dsl::check::check;
+use dsl::compile::{Binding, Carries, RiskCode, StrategyCode, bind_risk, bind_strategy};
+use dsl::diagnostics::{Diagnostic, Severity};
+use dsl::span::{Source, Span};
+use dsl::typed::{Applies, Program, RuleName};
+use model::id::{AssetId, InstrumentId, StrategyId};
+use model::instrument::Instrument;
+use model::reject::Code;
+use model::symbol::Symbol;
+
+use crate::limits::RULES_MAX;
+use crate::portfolio::{asset_id, at, instrument_id};
+use crate::setup::{Carried, Setup};
+
+/// What a rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RuleKind {
+    /// `halt` and `reduce_only`.
+    Latch,
+    /// `cap`.
+    Cap,
+    /// `deny` and `require`.
+    Check,
+    /// `enter` and `exit`.
+    Signal,
+}
+
+/// A rule by its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// What it does.
+    pub kind: RuleKind,
+    /// Block or strategy.
+    pub block: String,
+    /// Code as written.
+    pub code: String,
+    /// File as the user named it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+}
+
+/// Checked rules that are not bound yet.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The texts, in order.
+    pub sources: Vec<Source>,
+    /// Their typed form.
+    pub program: Program,
+    /// Findings; no errors among them.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Rules that cannot be used, with all findings.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", self.summary())]
+pub struct RulesError {
+    /// The texts.
+    pub sources: Vec<Source>,
+    /// Findings, errors and warnings.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl RulesError {
+    fn summary(&self) -> String {
+        let errors = self.diagnostics.iter().filter(|d| d.severity == Severity::Error);
+        match errors.clone().next() {
+            Some(first) => {
+                let (file, line, column) = first.place(&self.sources);
+                let count = errors.count();
+                format!("{file}:{line}:{column}: {} ({count} in all)", first.message)
+            }
+            None => "the rules cannot be used".to_owned(),
+        }
+    }
+}
+
+/// A risk block bound to an instrument.
+#[derive(Clone, Debug)]
+pub struct BoundRisk {
+    /// Index of the block, by name.
+    pub block: usize,
+    /// Index of its first rule in the rule table.
+    pub rule_base: u16,
+    /// The code.
+    pub code: RiskCode,
+    /// To which strategies it applies; none: to all.
+    pub strategies: Option<Vec<StrategyId>>,
+}
+
+/// A strategy bound to an instrument.
+#[derive(Clone, Debug)]
+pub struct BoundStrategy {
+    /// Its id: the place of its block.
+    pub strategy: StrategyId,
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// Index of its first rule in the rule table.
+    pub rule_base: u16,
+    /// The code.
+    pub code: StrategyCode,
+}
+
+/// The session's rules, bound.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    /// Rules by number.
+    pub rules: Vec<Rule>,
+    /// Strategy names by id.
+    pub strategies: Vec<String>,
+    /// Risk blocks by instrument id, then by block name.
+    pub risk: Vec<Vec<BoundRisk>>,
+    /// Strategies in the order they run.
+    pub instances: Vec<BoundStrategy>,
+    /// First eight bytes of the BLAKE3 of all texts.
+    pub program: u64,
+    /// What was not bound and why, one line each, for people.
+    pub notes: Vec<String>,
+}
+
+/// Checks the texts.
+///
+/// # Errors
+/// [`RulesError`] with all findings when one of them is an error.
+pub fn load(sources: Vec<Source>) -> Result<Checked, RulesError> {
+    let checked = check(&sources);
+    if checked.has_errors() {
+        return Err(RulesError { sources, diagnostics: checked.diagnostics });
+    }
+    let mut program = checked.program;
+    program.risk.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Checked { sources, program, warnings: checked.diagnostics })
+}
+
+/// Returns the BLAKE3 of the texts in order, each with its length in front.
+#[must_use]
+pub fn hash(sources: &[Source]) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    for source in sources {
+        let len = u64::try_from(source.text.len()).unwrap_or(u64::MAX);
+        hasher.update(&len.to_le_bytes());
+        hasher.update(source.text.as_bytes());
+    }
+    hasher.finalize()
+}
+
+/// Returns the instruments that a name fits, among those that are traded.
+#[must_use]
+pub fn candidates(name: &Symbol, instruments: &[Instrument], traded: &[u32]) -> Vec<InstrumentId> {
+    let fits = instruments.iter().enumerate().filter(|(_, i)| name.fits(&i.symbol));
+    fits.map(|(index, _)| instrument_id(index)).filter(|id| traded.contains(&id.0)).collect()
+}
+
+/// Binds checked rules to a setup's instruments.
+///
+/// # Errors
+/// [`RulesError`] with all findings: units that an instrument contradicts, fields that no source can
+/// supply, ambiguous names, too many rules, no risk block that applies to all.
+pub fn bind(
+    checked: &Checked,
+    setup: &Setup,
+    instruments: &[Instrument],
+) -> Result<Bound, RulesError> {
+    Binder { checked, setup, instruments, errors: Vec::new(), notes: Vec::new() }.run()
+}
+
+struct Binder<'a> {
+    checked: &'a Checked,
+    setup: &'a Setup,
+    instruments: &'a [Instrument],
+    errors: Vec<Diagnostic>,
+    notes: Vec<String>,
+}
+
+impl Binder<'_> {
+    fn run(mut self) -> Result<Bound, RulesError> {
+        let program = &self.checked.program;
+        let mut rules = Vec::new();
+        let mut risk_bases = Vec::new();
+        for block in &program.risk {
+            risk_bases.push(rules.len());
+            let latches = block.latches.iter().map(|rule| (RuleKind::Latch, &rule.rule));
+            let caps = block.caps.iter().map(|rule| (RuleKind::Cap, &rule.rule));
+            let checks = block.checks.iter().map(|rule| (RuleKind::Check, &rule.rule));
+            for (kind, name) in latches.chain(caps).chain(checks) {
+                rules.push(self.rule(kind, &block.name, name));
+            }
+        }
+        let mut strategy_bases = Vec::new();
+        for strategy in &program.strategies {
+            strategy_bases.push(rules.len());
+            for rule in &strategy.rules {
+                rules.push(self.rule(RuleKind::Signal, &strategy.name, &rule.rule));
+            }
+        }
+        self.require_account_block();
+        if rules.len() > RULES_MAX {
+            let text = format!("{} rules pass the limit of {RULES_MAX}", rules.len());
+            self.errors.push(Diagnostic::error("R0510", Span::default(), text));
+        }
+        let strategies: Vec<String> = program.strategies.iter().map(|s| s.name.clone()).collect();
+        let risk = self.bind_risk(&strategies, &risk_bases);
+        let instances = self.bind_strategies(&strategy_bases);
+        let diagnostics = std::mem::take(&mut self.errors);
+        let sources = &self.checked.sources;
+        if diagnostics.iter().any(|d| d.severity == Severity::Error) {
+            return Err(RulesError { sources: sources.clone(), diagnostics });
+        }
+        let digest = hash(sources);
+        let head = digest.as_bytes().first_chunk().copied().unwrap_or_default();
+        let program = u64::from_le_bytes(head);
+        Ok(Bound { rules, strategies, risk, instances, program, notes: self.notes })
+    }
+
+    fn rule(&self, kind: RuleKind, block: &str, name: &RuleName) -> Rule {
+        let source = self.checked.sources.get(usize::from(name.span.source));
+        let (line, _) = source.map_or((0, 0), |source| source.position(name.span.start));
+        Rule {
+            kind,
+            block: block.to_owned(),
+            code: name.code.clone(),
+            file: source.map(|source| source.name.clone()).unwrap_or_default(),
+            line,
+        }
+    }
+
+    /// A session never runs without a block that binds every order.
+    fn require_account_block(&mut self) {
+        let program = &self.checked.program;
+        if !program.strategies.is_empty()
+            && !program.risk.iter().any(|block| block.applies == Applies::All)
+        {
+            let span = program.strategies.first().map(|s| s.span).unwrap_or_default();
+            self.errors.push(
+                Diagnostic::error("R0511", span, "no risk block applies to all orders")
+                    .help("add a file such as rules/limits.rules with `applies to all`"),
+            );
+        }
+    }
+
+    fn bind_risk(&mut self, names: &[String], bases: &[usize]) -> Vec<Vec<BoundRisk>> {
+        let mut table = Vec::new();
+        for index in 0..self.instruments.len() {
+            let id = instrument_id(index);
+            let mut bound = Vec::new();
+            if self.setup.traded.contains(&id.0) {
+                for (block, base) in bases.iter().enumerate() {
+                    bound.extend(self.bind_block(block, *base, id, names));
+                }
+            }
+            table.push(bound);
+        }
+        table
+    }
+
+    fn bind_block(
+        &mut self,
+        index: usize,
+        base: usize,
+        id: InstrumentId,
+        names: &[String],
+    ) -> Option<BoundRisk> {
+        let checked = self.checked;
+        let block = checked.program.risk.get(index)?;
+        let instrument = at(self.instruments, id)?;
+        let strategies = match &block.applies {
+            Applies::All => None,
+            Applies::Strategies { names: wanted, symbols } => {
+                if !symbols.is_empty() && !symbols.iter().any(|s| s.fits(&instrument.symbol)) {
+                    return None;
+                }
+                let ids = wanted.iter().filter_map(|name| {
+                    let at = names.iter().position(|known| known == name)?;
+                    u16::try_from(at).ok().map(StrategyId)
+                });
+                Some(ids.collect())
+            }
+        };
+        let assets = |name: &str| self.asset(name);
+        let binding = self.binding(instrument, id, &assets);
+        match bind_risk(block, &binding) {
+            Ok(code) => Some(BoundRisk { block: index, rule_base: number(base), code, strategies }),
+            Err(findings) => {
+                self.errors.extend(findings);
+                None
+            }
+        }
+    }
+
+    fn bind_strategies(&mut self, bases: &[usize]) -> Vec<BoundStrategy> {
+        let mut instances = Vec::new();
+        let checked = self.checked;
+        for (index, strategy) in checked.program.strategies.iter().enumerate() {
+            let base = bases.get(index).copied().unwrap_or(0);
+            for (symbol, span) in &strategy.symbols {
+                let fitting = candidates(symbol, self.instruments, &self.setup.traded);
+                match fitting.as_slice() {
+                    [] => self.notes.push(format!(
+                        "strategy {}: no data for {symbol}; it does not run there",
+                        strategy.name
+                    )),
+                    [one] => {
+                        let Some(instrument) = at(self.instruments, *one) else { continue };
+                        let assets = |name: &str| self.asset(name);
+                        let binding = self.binding(instrument, *one, &assets);
+                        match bind_strategy(strategy, &binding) {
+                            Ok(code) => instances.push(BoundStrategy {
+                                strategy: StrategyId(number(index)),
+                                instrument: *one,
+                                rule_base: number(base),
+                                code,
+                            }),
+                            Err(findings) => self.errors.extend(findings),
+                        }
+                    }
+                    many => {
+                        let names: Vec<String> = many
+                            .iter()
+                            .filter_map(|id| at(self.instruments, *id))
+                            .map(|i| i.symbol.to_string())
+                            .collect();
+                        let text = format!("`{symbol}` is ambiguous: {}", names.join(", "));
+                        self.errors.push(
+                            Diagnostic::error("R0512", *span, text)
+                                .help("write the full name, or choose with --symbol"),
+                        );
+                    }
+                }
+            }
+        }
+        instances
+    }
+
+    fn binding<'b>(
+        &self,
+        instrument: &'b Instrument,
+        id: InstrumentId,
+        assets: &'b dyn Fn(&str) -> Option<AssetId>,
+    ) -> Binding<'b>
+    where
+        Self: 'b,
+    {
+        let carries = at(&self.setup.instruments, id).map(|i| i.carries).unwrap_or_default();
+        Binding { instrument, reporting: &self.setup.reporting, carries: what_is_known(carries), assets }
+    }
+
+    fn asset(&self, name: &str) -> Option<AssetId> {
+        let id = asset_id(&self.setup.assets, name);
+        (id != AssetId(u16::MAX)).then_some(id)
+    }
+}
+
+/// Returns what rules can ever know from the data an instrument carries.
+fn what_is_known(carries: Carried) -> Carries {
+    Carries {
+        touch: carries.quotes || carries.book,
+        bars: carries.trades || carries.bar_ns > 0,
+        last_price: carries.trades || carries.bar_ns > 0,
+    }
+}
+
+fn number(index: usize) -> u16 {
+    u16::try_from(index).unwrap_or(u16::MAX)
+}
+
+impl Bound {
+    /// Returns the name of a code: a rule's or a built-in one.
+    #[must_use]
+    pub fn code_name(&self, code: Code) -> String {
+        match code.rule_index().and_then(|index| self.rules.get(usize::from(index))) {
+            Some(rule) => rule.code.clone(),
+            None => code.builtin_name().unwrap_or("").to_owned(),
+        }
+    }
+}

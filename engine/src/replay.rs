@@ -1,0 +1,286 @@
+//! Replay: decisions computed again from a journal, and compared with what it says.
+//!
+//! The setup and the rules come from the journal's first records, market data from its input lane.
+//! Everything else — the simulated venue's reports, timers, bars, day rolls, and every decision — is
+//! computed again and compared record by record.
+
+use std::path::Path;
+
+use journal::{ReadError, Reader};
+use model::event::{Body, Event, FLAG_DERIVED, FLAG_LAST, Kind, Lane};
+use model::id::Seq;
+use model::order::EndReason;
+use model::time::Nanos;
+
+use dsl::span::Source as RulesText;
+
+use crate::pipeline::{Pipeline, Split, Tapes, Threads};
+use crate::program::{self, RulesError};
+use crate::recorder::Gate;
+use crate::session::{Control, Session, SessionError, Summary};
+use crate::setup::{SEMANTICS, Setup};
+use crate::source::{Message, Progress, Source};
+use crate::tape::{
+    Comparison, Difference, JournaledEvents, KIND_RULES_LOADED, KIND_RUN_METADATA, KIND_TEXT_MIN,
+    Tape, TapeError,
+};
+use crate::topology::Placement;
+
+/// What a journal says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The setup.
+    pub setup: Setup,
+    /// The rule texts.
+    pub texts: Vec<RulesText>,
+    /// When the session started.
+    pub start: Nanos,
+    /// How it ended; none when it was killed.
+    pub end: Option<EndReason>,
+    /// Hash of the build that wrote it.
+    pub build_hash: [u8; 32],
+    /// Records of all lanes.
+    pub records: u64,
+}
+
+/// The outcome of a replay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    /// Records that were compared.
+    pub compared: u64,
+    /// Records of the journal.
+    pub records: u64,
+    /// The first difference, by seq.
+    pub difference: Option<Difference>,
+    /// What the recomputed session did.
+    pub summary: Summary,
+}
+
+/// Why a journal cannot be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A record cannot be understood.
+    #[error(transparent)]
+    Tape(#[from] TapeError),
+    /// The journal has no run metadata.
+    #[error("the journal does not begin with the run's metadata; was it written by this program?")]
+    NoMetadata,
+    /// The metadata is not of this version.
+    #[error("the run's metadata cannot be read: {0}")]
+    Metadata(serde_json::Error),
+    /// Another meaning of decisions.
+    #[error(
+        "the journal was decided by semantics {journaled}, this program has {ours}: use the \
+         version that wrote it"
+    )]
+    Semantics {
+        /// The journal's.
+        journaled: u32,
+        /// Ours.
+        ours: u32,
+    },
+    /// The rules cannot be used.
+    #[error(transparent)]
+    Rules(#[from] Box<RulesError>),
+    /// The session failed.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+}
+
+/// The market data of a journal, message by message as the session saw it.
+#[derive(Debug)]
+pub struct JournalSource {
+    events: JournaledEvents,
+    next: Option<Event>,
+    first: Option<Nanos>,
+    progress: Progress,
+    /// A fault met while reading: the source ends there.
+    pub fault: Option<TapeError>,
+    pending: Message,
+}
+
+impl Origin {
+    /// Reads what a journal says of itself.
+    ///
+    /// # Errors
+    /// [`ReplayError`] when the journal does not hold it or is of other semantics.
+    pub fn read(dir: &Path) -> Result<Self, ReplayError> {
+        let mut reader = Reader::open(dir)?;
+        let build_hash = reader.identity().build_hash;
+        let journaled = reader.identity().semantics;
+        if journaled != SEMANTICS {
+            return Err(ReplayError::Semantics { journaled, ours: SEMANTICS });
+        }
+        let mut setup = None;
+        let mut texts = Vec::new();
+        let mut start = Nanos(0);
+        let mut end = None;
+        let mut records = 0_u64;
+        while let Some(record) = reader.next()? {
+            records = records.saturating_add(1);
+            match record.header.kind {
+                KIND_RUN_METADATA => {
+                    let parsed: Setup =
+                        serde_json::from_slice(record.payload).map_err(ReplayError::Metadata)?;
+                    setup = Some(parsed);
+                }
+                KIND_RULES_LOADED => {
+                    let text = String::from_utf8_lossy(record.payload);
+                    let (name, text) = text.split_once('\n').unwrap_or(("<journal>", &text));
+                    texts.push(RulesText { name: name.to_owned(), text: text.to_owned() });
+                }
+                kind if kind == Kind::SessionStart as u16 => start = Nanos(record.header.ts_ns),
+                kind if kind == Kind::SessionEnd as u16 => {
+                    end = Some(reason(record.payload, record.header.seq)?);
+                }
+                _ => {}
+            }
+        }
+        let setup = setup.ok_or(ReplayError::NoMetadata)?;
+        Ok(Self { setup, texts, start, end, build_hash, records })
+    }
+}
+
+fn reason(payload: &[u8], seq: u64) -> Result<EndReason, TapeError> {
+    let event = model::codec::decode(payload).map_err(|source| TapeError::Decode { seq, source })?;
+    match event.body() {
+        Body::SessionEnd(end) => Ok(end.reason),
+        _ => Ok(EndReason::EndOfData),
+    }
+}
+
+/// Replays a journal on a placement. `texts` in place of the journal's own rules ask what they would
+/// have decided: then the comparison tells where they part.
+///
+/// # Errors
+/// [`ReplayError`] when the journal cannot be replayed.
+pub fn replay(
+    dir: &Path,
+    texts: Option<Vec<RulesText>>,
+    placement: &Placement,
+    control: &mut dyn Control,
+) -> Result<Replayed, ReplayError> {
+    let origin = Origin::read(dir)?;
+    let checked =
+        program::load(texts.unwrap_or_else(|| origin.texts.clone())).map_err(Box::new)?;
+    let mut session = Session::build(origin.setup.clone(), &checked)?;
+    // With other rules the records keep the numbers of the journal's inputs.
+    session.keep_preamble(Seq(u64::try_from(origin.texts.len()).unwrap_or(0).saturating_add(1)));
+    let mut source = JournalSource::open(dir)?;
+    let stations = session.stations(Gate::off());
+    let lane = |lane: Lane| Comparison::open(dir, lane);
+    let pipeline = if placement.split {
+        let tape = |of: Lane| Ok::<_, ReadError>(Tape::Compare(vec![lane(of)?]));
+        let tapes = Tapes::Each {
+            input: tape(Lane::Input)?,
+            strategy: tape(Lane::Strategy)?,
+            risk: tape(Lane::Risk)?,
+            execution: tape(Lane::Execution)?,
+            egress: tape(Lane::Egress)?,
+        };
+        let cores = placement.cores.get(1..).unwrap_or_default().to_vec();
+        Split::start(stations, tapes, &Threads { wait: placement.wait, cores })
+            .map_err(SessionError::from)?
+    } else {
+        let lanes = [Lane::Input, Lane::Strategy, Lane::Risk, Lane::Execution, Lane::Egress];
+        let lanes = lanes.into_iter().map(lane).collect::<Result<Vec<_>, _>>()?;
+        Pipeline::fused(stations, Tape::Compare(lanes))
+    };
+    let (summary, finished) =
+        session.run(&mut source, pipeline, origin.start, origin.end, control)?;
+    if let Some(fault) = source.fault {
+        return Err(fault.into());
+    }
+    let complete = origin.end.is_some();
+    let mut compared = 0_u64;
+    let mut first: Option<Difference> = None;
+    for comparison in finished.tapes.into_iter().flat_map(Tape::into_comparisons) {
+        let (count, difference) = comparison.finish(complete)?;
+        compared = compared.saturating_add(count);
+        if let Some(found) = difference {
+            if first.as_ref().is_none_or(|known| found.seq < known.seq) {
+                first = Some(found);
+            }
+        }
+    }
+    Ok(Replayed { compared, records: origin.records, difference: first, summary })
+}
+
+impl JournalSource {
+    /// Opens the market data of a journal.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the journal cannot be opened.
+    pub fn open(dir: &Path) -> Result<Self, ReadError> {
+        let mut source = Self {
+            events: JournaledEvents::open(dir, Lane::Input)?,
+            next: None,
+            first: None,
+            progress: Progress::default(),
+            fault: None,
+            pending: Message::default(),
+        };
+        source.fetch();
+        source.gather();
+        Ok(source)
+    }
+
+    fn fetch(&mut self) {
+        self.next = match self.events.next() {
+            Ok(event) => event,
+            Err(fault) => {
+                self.fault = Some(fault);
+                self.progress.failed = true;
+                None
+            }
+        };
+    }
+
+    /// Collects the next message with something in it that feed did not derive.
+    fn gather(&mut self) {
+        self.pending.updates.clear();
+        self.first = None;
+        while let Some(event) = self.next {
+            if event.flags & FLAG_DERIVED == 0 {
+                if self.pending.updates.is_empty() {
+                    self.pending.ts = event.ts;
+                    self.first = Some(event.ts);
+                }
+                self.pending.updates.push((event.instrument, event.body()));
+            }
+            self.fetch();
+            if event.flags & FLAG_LAST != 0 && !self.pending.updates.is_empty() {
+                return;
+            }
+        }
+    }
+}
+
+impl Source for JournalSource {
+    fn peek(&mut self) -> Option<Nanos> {
+        self.first
+    }
+
+    fn take(&mut self, into: &mut Message) -> bool {
+        if self.first.is_none() {
+            return false;
+        }
+        std::mem::swap(into, &mut self.pending);
+        self.progress.messages = self.progress.messages.saturating_add(1);
+        self.gather();
+        true
+    }
+
+    fn progress(&self) -> Progress {
+        self.progress
+    }
+}
+
+/// Tells whether a record type is an event.
+#[must_use]
+pub fn is_event(kind: u16) -> bool {
+    kind < KIND_TEXT_MIN
+}

@@ -1,0 +1,268 @@
+//! The risk stage: judges every signal, keeps the portfolio, and holds the latches.
+//!
+//! It sees every event that can change a figure, so that `halt` and `reduce_only` act on the event
+//! that makes them true, order or not. An order counts as exposure from the moment it is approved.
+//! Cancels are never refused. What is unknown refuses.
+
+use dsl::evaluate::Registers;
+use model::codec::{Image, ImageError, ImageReader, ImageWriter};
+use model::event::{
+    AccountOpened, BalanceChanged, Body, DayRoll, Event, Fill, OrderDone, Payload,
+    PositionChanged, Realised, RiskState, Signal,
+};
+use model::id::{AccountId, AssetId, InstrumentId, NO_INSTRUMENT};
+use model::instrument::Instrument;
+use model::num::Money;
+use model::order::Action;
+use model::time::Nanos;
+
+use crate::market::Market;
+use crate::portfolio::{Portfolio, View, as_qty, at};
+use crate::program::{Bound, BoundRisk};
+use crate::setup::Setup;
+use crate::stage::{Out, Stage};
+
+/// How rules read the world.
+mod facts;
+/// Latches: edges, waits and ends.
+mod latch;
+/// The verdict on one order.
+mod verdict;
+
+use latch::{Latches, Transition};
+
+/// The stage.
+#[derive(Clone, Debug)]
+pub struct Risk {
+    instruments: Vec<Instrument>,
+    markets: Vec<Market>,
+    portfolio: Portfolio,
+    latches: Latches,
+    /// Risk blocks by instrument, each with its scratch registers.
+    blocks: Vec<Vec<(BoundRisk, Registers)>>,
+    program: u64,
+    /// True from SessionEnd on: nothing is approved any more.
+    closing: bool,
+    now: Nanos,
+}
+
+/// Version of the state image.
+const IMAGE_VERSION: u32 = 1;
+
+impl Risk {
+    /// Builds the stage for a session.
+    #[must_use]
+    pub fn new(setup: &Setup, instruments: &[Instrument], bound: &Bound) -> Self {
+        let markets = setup.instruments.iter().map(|i| Market::new(i.carries)).collect();
+        let blocks: Vec<Vec<(BoundRisk, Registers)>> = bound
+            .risk
+            .iter()
+            .map(|blocks| {
+                blocks.iter().map(|block| (block.clone(), block.code.registers())).collect()
+            })
+            .collect();
+        Self {
+            instruments: instruments.to_vec(),
+            markets,
+            portfolio: Portfolio::new(setup, instruments),
+            latches: Latches::new(&blocks),
+            blocks,
+            program: bound.program,
+            closing: false,
+            now: Nanos(0),
+        }
+    }
+
+    /// Returns the portfolio.
+    #[must_use]
+    pub fn portfolio(&self) -> &Portfolio {
+        &self.portfolio
+    }
+
+    fn view(&self) -> View<'_> {
+        View { instruments: &self.instruments, markets: &self.markets, now: self.now }
+    }
+
+    fn emit<P: Payload>(event: &Event, instrument: InstrumentId, payload: &P, out: &mut Out) {
+        out.push(Event::new(event.seq, event.ts, instrument, payload));
+    }
+
+    /// Folds a market event; a mark that something held depends on moves equity and latches.
+    #[inline]
+    fn market(&mut self, event: &Event, out: &mut Out) {
+        let id = event.instrument;
+        let index = usize::try_from(id.0).unwrap_or(usize::MAX);
+        let (Some(market), Some(facts)) =
+            (self.markets.get_mut(index), self.instruments.get(index))
+        else {
+            return;
+        };
+        let moved = market.apply(event, facts);
+        if moved && self.portfolio.depends_on(id) {
+            self.changed(event, out);
+        }
+    }
+
+    /// Something that measures depend on has changed: takes the new equity and judges the latches.
+    fn changed(&mut self, event: &Event, out: &mut Out) {
+        let view = View { instruments: &self.instruments, markets: &self.markets, now: self.now };
+        self.portfolio.observe(&view);
+        self.latches(event, out);
+    }
+
+    /// Evaluates every latch and tells what changed.
+    fn latches(&mut self, event: &Event, out: &mut Out) {
+        let Self { latches, blocks, portfolio, instruments, markets, now, .. } = self;
+        let view = View { instruments, markets, now: *now };
+        latches.evaluate(blocks, &view, portfolio, &mut |transition: Transition| {
+            transition.tell(event, out);
+        });
+    }
+
+    fn day_roll(&mut self, event: &Event, roll: DayRoll, out: &mut Out) {
+        let view = View { instruments: &self.instruments, markets: &self.markets, now: self.now };
+        let (equity, known) = self.portfolio.roll(roll.date.is_monday(), &view);
+        let exposure = self.portfolio.exposure(None, &view).unwrap_or(Money::ZERO);
+        let state = RiskState { equity, exposure, date: roll.date, known };
+        Self::emit(event, NO_INSTRUMENT, &state, out);
+        self.latches.end_of_day(&mut |transition| transition.tell(event, out));
+        self.latches(event, out);
+    }
+
+    fn account_opened(&mut self, event: &Event, opened: &AccountOpened, out: &mut Out) {
+        self.portfolio.open_account(opened);
+        self.balance_changed(event, opened.account, opened.asset, out);
+        self.changed(event, out);
+    }
+
+    fn balance_changed(&self, event: &Event, account: AccountId, asset: AssetId, out: &mut Out) {
+        let balances = self.portfolio.balances();
+        let record = BalanceChanged {
+            total: balances.total(account, asset),
+            locked: balances.locked(account, asset),
+            account,
+            asset,
+        };
+        Self::emit(event, NO_INSTRUMENT, &record, out);
+    }
+
+    fn fill(&mut self, event: &Event, fill: &Fill, out: &mut Out) {
+        let id = event.instrument;
+        let Some(facts) = at(&self.instruments, id) else { return };
+        let Some(outcome) = self.portfolio.fill(id, fill, facts, self.now) else { return };
+        let (base, quote) = self.portfolio.assets(id);
+        let account = self.portfolio.account(id);
+        let position = self.portfolio.position(id);
+        let changed =
+            PositionChanged { qty: as_qty(position.qty, facts), basis: position.basis, account };
+        Self::emit(event, id, &changed, out);
+        let realised = Realised {
+            profit: outcome.realised,
+            fee: Money(i128::from(fill.fee)),
+            fee_asset: fill.fee_asset,
+            strategy: outcome.strategy,
+        };
+        Self::emit(event, id, &realised, out);
+        self.balance_changed(event, account, quote, out);
+        if self.portfolio.balances().total(account, base) != Money::ZERO {
+            self.balance_changed(event, account, base, out);
+        }
+        self.changed(event, out);
+    }
+
+    fn order_done(&mut self, event: &Event, done: &OrderDone, out: &mut Out) {
+        if let Some(ended) = self.portfolio.done(done.order) {
+            if ended.locked != Money::ZERO {
+                let account = self.portfolio.account(ended.instrument);
+                self.balance_changed(event, account, ended.lock_asset, out);
+            }
+            self.changed(event, out);
+        }
+    }
+
+    fn signal(&mut self, event: &Event, signal: &Signal, out: &mut Out) {
+        // Cancels are never refused: the signal is all that execution needs.
+        out.push(*event);
+        match signal.action {
+            Action::Enter | Action::Exit => self.judge(event, signal, out),
+            Action::CancelEntries | Action::CancelExit => {}
+        }
+    }
+}
+
+impl Stage for Risk {
+    fn step(&mut self, event: &Event, out: &mut Out) {
+        self.now = event.ts;
+        match event.body() {
+            Body::Quote(_)
+            | Body::Trade(_)
+            | Body::Bar(_)
+            | Body::BarExtra(_)
+            | Body::FeedState(_)
+            | Body::BookLevel(_)
+            | Body::BookClear(_) => self.market(event, out),
+            Body::Signal(signal) => self.signal(event, &signal, out),
+            Body::OrderAck(_) | Body::Settled(_) => out.push(*event),
+            Body::Fill(fill) => {
+                self.fill(event, &fill, out);
+                out.push(*event);
+            }
+            Body::OrderDone(done) => {
+                self.order_done(event, &done, out);
+                out.push(*event);
+            }
+            Body::Timer(_) => {
+                self.changed(event, out);
+                out.push(*event);
+            }
+            Body::DayRoll(roll) => self.day_roll(event, roll, out),
+            Body::AccountOpened(opened) => self.account_opened(event, &opened, out),
+            Body::SessionEnd(_) => {
+                self.closing = true;
+                out.push(*event);
+            }
+            Body::SessionStart(_) | Body::BadInput(_) => {}
+            Body::Decision(_)
+            | Body::DecisionRules(_)
+            | Body::LatchChanged(_)
+            | Body::RiskState(_)
+            | Body::BalanceChanged(_)
+            | Body::PositionChanged(_)
+            | Body::Realised(_)
+            | Body::Wake(_)
+            | Body::CancelAll(_)
+            | Body::OrderIntent(_)
+            | Body::CancelIntent(_)
+            | Body::OrderSent(_)
+            | Body::CancelSent(_) => {}
+        }
+    }
+}
+
+impl Image for Risk {
+    fn save(&self, out: &mut ImageWriter) {
+        out.put(IMAGE_VERSION);
+        out.put(self.program);
+        out.put(self.now);
+        out.put(self.closing);
+        for market in &self.markets {
+            market.save(out);
+        }
+        self.portfolio.save(out);
+        self.latches.save(out);
+    }
+
+    fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
+        from.expect_version(IMAGE_VERSION)?;
+        if from.take::<u64>()? != self.program {
+            return Err(ImageError::Range);
+        }
+        self.now = from.take()?;
+        self.closing = from.take()?;
+        for market in &mut self.markets {
+            market.load(from)?;
+        }
+        self.portfolio.load(from)?;
+        self.latches.load(from)
+    }
+}

@@ -1,0 +1,243 @@
+//! How risk rules read the world: one answer for each field of the schema.
+
+use dsl::evaluate::{Facts, Input, Part};
+use dsl::schema::Field;
+use dsl::value::Value;
+use model::id::{AssetId, InstrumentId};
+use model::instrument::Instrument;
+use model::num::{MONEY_SCALE, Money, Price, Qty, pow10};
+use model::order::{FeedStatus, Side, TimeInForce};
+
+use crate::market::Market;
+use crate::portfolio::measure::Share;
+use crate::portfolio::open::OpenOrder;
+use crate::portfolio::{Portfolio, View};
+
+/// The order at hand, as far as it is known in the phase that asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OrderView {
+    /// The order as it would be open.
+    pub(super) open: OpenOrder,
+    /// Limit or bound; none when no price is known.
+    pub(super) price: Option<Price>,
+    /// Does it close the position but for dust.
+    pub(super) closes: bool,
+    /// `at_market`.
+    pub(super) protected: bool,
+    /// Would it trade with an own open order.
+    pub(super) crosses: bool,
+    /// Time in force.
+    pub(super) tif: TimeInForce,
+    /// Time to live, 0 for none.
+    pub(super) ttl_ns: i64,
+}
+
+/// The world at one moment, for one instrument, perhaps with an order at hand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RiskFacts<'a> {
+    pub(super) portfolio: &'a Portfolio,
+    pub(super) view: View<'a>,
+    pub(super) id: InstrumentId,
+    pub(super) instrument: &'a Instrument,
+    pub(super) market: &'a Market,
+    pub(super) order: Option<&'a OrderView>,
+}
+
+fn money(amount: Option<Money>) -> Value {
+    Value::of(amount.map(|amount| amount.0))
+}
+
+fn share(share: Share, part: Part) -> Value {
+    let picked = share.map(|(over, under)| match part {
+        Part::Over | Part::Whole => over,
+        Part::Under => under,
+    });
+    money(picked)
+}
+
+/// Returns a signed amount of base at the instrument's quantity scale.
+fn qty(amount: i128, instrument: &Instrument) -> Value {
+    let decimals = instrument.qty_scale.decimals();
+    let step = pow10(MONEY_SCALE.saturating_sub(decimals)).unwrap_or(1);
+    Value::of(amount.checked_div(step))
+}
+
+impl RiskFacts<'_> {
+    fn account(&self, field: Field, asset: Option<AssetId>) -> Value {
+        let account = self.portfolio.account(self.id);
+        let asset = asset.unwrap_or_else(|| self.pays());
+        let balances = self.portfolio.balances();
+        match field {
+            Field::AccountLocked => Value::known(balances.locked(account, asset).0),
+            Field::AccountTotal => Value::known(balances.total(account, asset).0),
+            _ => money(self.portfolio.free(account, asset, &self.view)),
+        }
+    }
+
+    /// Returns the asset that approving the order at hand would lock.
+    fn pays(&self) -> AssetId {
+        let (base, quote) = self.portfolio.assets(self.id);
+        let spot = self.instrument.leverage_max == 1;
+        let sells = self.order.is_some_and(|order| order.open.side == Side::Sell);
+        if spot && sells { base } else { quote }
+    }
+
+    fn position(&self, field: Field, part: Part) -> Value {
+        let position = self.portfolio.position(self.id);
+        match field {
+            Field::PositionQty => qty(position.qty.0, self.instrument),
+            Field::PositionNotional => {
+                money(self.portfolio.exposure_of_held(self.id, &self.view))
+            }
+            Field::PositionPnl => money(self.portfolio.unrealised(self.id, &self.view)),
+            Field::PositionAvgPrice if position.is_flat() => Value::MISSING,
+            Field::PositionAvgPrice => match part {
+                Part::Over | Part::Whole => Value::known(position.basis.0),
+                Part::Under => qty(position.qty.0.saturating_abs(), self.instrument),
+            },
+            _ if position.is_flat() => Value::MISSING,
+            _ => Value::known(i128::from(self.view.now.since(position.since))),
+        }
+    }
+
+    fn order(&self, field: Field) -> Value {
+        let Some(order) = self.order else { return Value::MISSING };
+        let open = &order.open;
+        match field {
+            Field::OrderIsBuy => Value::bool(open.side == Side::Buy),
+            Field::OrderReduces => Value::bool(open.reduces),
+            Field::OrderCloses => Value::bool(order.closes),
+            Field::OrderIsProtected => Value::bool(order.protected),
+            Field::OrderCrossesOwn => Value::bool(order.crosses),
+            Field::OrderQty => Value::known(i128::from(open.remaining.0)),
+            Field::OrderPrice => Value::of(order.price.map(|price| i128::from(price.0))),
+            Field::OrderNotional | Field::OrderValue => self.order_value(order),
+            Field::OrderLocks => {
+                money(self.portfolio.locks(open, &self.view).map(|(_, amount)| amount))
+            }
+            Field::OrderTif => Value::known(order.tif as i128),
+            Field::OrderTtl if order.ttl_ns == 0 => Value::MISSING,
+            Field::OrderTtl => Value::known(i128::from(order.ttl_ns)),
+            // No order is made by the engine itself in this version, and `approved` is for proofs.
+            _ => Value::FALSE,
+        }
+    }
+
+    /// Returns quantity times the larger of price and mark; at its price alone when the mark is
+    /// unknown and the order reduces.
+    fn order_value(&self, order: &OrderView) -> Value {
+        let value = match self.market.mark(self.view.now) {
+            Some(mark) => order.open.value(self.instrument, mark),
+            None if order.open.reduces => order.open.value_at_limit(self.instrument),
+            None => None,
+        };
+        money(value.filter(|_| order.price.is_some()))
+    }
+
+    fn market(&self, field: Field, part: Part) -> Value {
+        let touch = self.market.touch();
+        let side = |price: Option<Price>| Value::of(price.map(|price| i128::from(price.0)));
+        let size = |size: Option<Qty>| Value::of(size.map(|size| i128::from(size.0)));
+        match field {
+            Field::MarketMid => Value::of(self.market.mid()),
+            Field::MarketLast => side(self.market.last()),
+            Field::MarketMark => Value::of(self.market.mark(self.view.now)),
+            Field::MarketSpread => match (self.market.mid(), touch, part) {
+                (Some(mid), Some(_), Part::Under) => Value::known(mid),
+                (Some(_), Some(touch), _) => {
+                    let wide = i128::from(touch.ask.0).saturating_sub(i128::from(touch.bid.0));
+                    Value::of(wide.checked_mul(10))
+                }
+                _ => Value::MISSING,
+            },
+            Field::QuoteAge => {
+                let age = touch.map(|touch| self.view.now.since(touch.changed).max(0));
+                Value::of(age.map(i128::from))
+            }
+            Field::BookBid => side(touch.filter(|t| t.bid_qty.0 > 0).map(|t| t.bid)),
+            Field::BookAsk => side(touch.filter(|t| t.ask_qty.0 > 0).map(|t| t.ask)),
+            Field::BookBidQty => size(touch.filter(|t| t.bid_qty.0 > 0).map(|t| t.bid_qty)),
+            _ => size(touch.filter(|t| t.ask_qty.0 > 0).map(|t| t.ask_qty)),
+        }
+    }
+}
+
+impl Facts for RiskFacts<'_> {
+    fn read(&self, input: Input) -> Value {
+        let Input { field, part, asset } = input;
+        let measures = self.portfolio.measures();
+        match field {
+            Field::AccountEquity => money(measures.equity()),
+            Field::AccountDayLoss => share(measures.day_loss(), part),
+            Field::AccountDayDrawdown => share(measures.day_drawdown(), part),
+            Field::AccountDrawdown => share(measures.drawdown(), part),
+            Field::AccountExposure => money(self.portfolio.exposure(None, &self.view)),
+            Field::AccountExposureAfter => {
+                let order = self.order.map(|order| &order.open);
+                money(self.portfolio.exposure(order, &self.view))
+            }
+            Field::AccountFree | Field::AccountLocked | Field::AccountTotal => {
+                self.account(field, asset)
+            }
+            Field::SymbolExposure => {
+                money(self.portfolio.exposure_of(self.id, None, &self.view))
+            }
+            Field::SymbolOpenBuys | Field::SymbolOpenSells => {
+                let side = if field == Field::SymbolOpenBuys { Side::Buy } else { Side::Sell };
+                let open = self.portfolio.open_base(self.id, side, self.view.instruments);
+                qty(open, self.instrument)
+            }
+            Field::PositionQty
+            | Field::PositionNotional
+            | Field::PositionPnl
+            | Field::PositionAvgPrice
+            | Field::PositionAge => self.position(field, part),
+            Field::MarketMid
+            | Field::MarketLast
+            | Field::MarketMark
+            | Field::MarketSpread
+            | Field::QuoteAge
+            | Field::BookBid
+            | Field::BookAsk
+            | Field::BookBidQty
+            | Field::BookAskQty => self.market(field, part),
+            Field::Now => Value::known(i128::from(self.view.now.0)),
+            Field::FeedSynced => Value::bool(self.market.feed() == FeedStatus::Synced),
+            Field::FeedState => Value::known(self.market.feed() as i128),
+            Field::FeedAge => Value::of(self.market.age_ns(self.view.now).map(i128::from)),
+            // The paper venue always takes orders, and its level is 0: both are inputs of a later
+            // version, when venues and operators can change them.
+            Field::VenueAcceptsOrders => Value::TRUE,
+            Field::ControlLevel | Field::ControlBy => Value::known(0),
+            Field::BarOpen
+            | Field::BarHigh
+            | Field::BarLow
+            | Field::BarClose
+            | Field::BarVolume
+            | Field::BarTime => Value::MISSING,
+            Field::OrderIsBuy
+            | Field::OrderReduces
+            | Field::OrderCloses
+            | Field::OrderIsProtected
+            | Field::OrderIsEngine
+            | Field::OrderCrossesOwn
+            | Field::OrderQty
+            | Field::OrderPrice
+            | Field::OrderNotional
+            | Field::OrderValue
+            | Field::OrderLocks
+            | Field::OrderPays
+            | Field::OrderTif
+            | Field::OrderTtl
+            | Field::OrderApproved => self.order(field),
+        }
+    }
+}
+
+/// Tells whether a field belongs to the instrument at hand rather than to the whole session.
+pub(super) fn is_of_instrument(field: Field) -> bool {
+    let name = field.info().name;
+    ["symbol.", "position.", "market.", "book.", "quote.", "feed.", "venue."]
+        .iter()
+        .any(|group| name.starts_with(group))
+}

@@ -1,0 +1,475 @@
+//! The verdict on one order: latches, caps, checks, then the engine's own.
+//!
+//! The phases run in that order; any refusal is final and all that speak are recorded. The code shown
+//! is the first by: known before unknown, kind of rule, block name, order in the file. A cap that
+//! leaves less than the venue's minimum refuses under its own code, before the checks run.
+
+use dsl::evaluate::CapBound;
+use dsl::evaluate::Outcome;
+use dsl::typed::{Effect, Measure};
+use model::event::{Decision, DecisionRules, Event, Signal};
+use model::id::{InstrumentId, OrderNo};
+use model::instrument::{Instrument, Kind};
+use model::num::{MONEY_SCALE, Money, Qty, Rounding, mul_div, pow10};
+use model::order::{Cause, Verdict};
+use model::reject::{Code, Reject};
+
+use super::Risk;
+use super::facts::{OrderView, RiskFacts};
+use super::latch::Standing;
+use crate::market::Market;
+use crate::portfolio::open::OpenOrder;
+use crate::portfolio::{View, at, price_at_mark_scale};
+use crate::stage::Out;
+
+/// A reason to refuse, in the order of precedence of its fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Refusal {
+    unknown: bool,
+    kind: u8,
+    block: usize,
+    code: Code,
+    cause: Cause,
+    values: (i64, i64),
+}
+
+/// Rank of a kind of rule in the primary code.
+const RANK_HALT: u8 = 0;
+const RANK_REDUCE_ONLY: u8 = 1;
+const RANK_CAP: u8 = 2;
+const RANK_CHECK: u8 = 3;
+const RANK_BUILT_IN: u8 = 4;
+
+/// What is found while an order passes through the phases.
+#[derive(Clone, Debug)]
+struct Judgement {
+    order: OrderView,
+    asked: Qty,
+    first: Option<Refusal>,
+    spoke: [u64; 4],
+    /// The smallest cap that cut the order.
+    cut: Option<Refusal>,
+}
+
+impl Judgement {
+    fn refuse(&mut self, refusal: Refusal) {
+        self.speak(refusal.code);
+        if self.first.is_none_or(|first| refusal < first) {
+            self.first = Some(refusal);
+        }
+    }
+
+    /// Adds a rule to the set of those that spoke.
+    fn speak(&mut self, code: Code) {
+        let Some(index) = code.rule_index() else { return };
+        if let Some(word) = self.spoke.get_mut(usize::from(index >> 6)) {
+            *word |= 1 << (index & 63);
+        }
+    }
+
+    fn refused_for_certain(&self) -> bool {
+        self.first.is_some_and(|refusal| !refusal.unknown)
+    }
+}
+
+impl Risk {
+    /// Judges a signal and writes the verdict; an approved order counts from here on.
+    pub(super) fn judge(&mut self, event: &Event, signal: &Signal, out: &mut Out) {
+        let id = event.instrument;
+        self.latches(event, out);
+        let Some(mut judgement) = self.begin(event, signal) else { return };
+        self.judge_latches(id, &mut judgement);
+        if !judgement.refused_for_certain() {
+            self.judge_caps(id, &mut judgement);
+        }
+        if !judgement.refused_for_certain() {
+            self.judge_checks(id, &mut judgement);
+        }
+        let mut locks = None;
+        if judgement.first.is_none() {
+            match self.judge_built_in(id, signal, &judgement) {
+                Ok(found) => locks = Some(found),
+                Err(reject) => judgement.refuse(built_in(reject)),
+            }
+        }
+        if let (None, Some((asset, amount, fee))) = (judgement.first, locks) {
+            let open = judgement.order.open;
+            if self.portfolio.approve(open, (asset, amount), fee) {
+                self.decide(event, signal, &judgement, out);
+                if self.portfolio.balances().locked(self.portfolio.account(id), asset).0 != 0 {
+                    self.balance_changed(event, self.portfolio.account(id), asset, out);
+                }
+                return;
+            }
+            judgement.refuse(built_in(Reject::TooManyOpen));
+        }
+        self.decide(event, signal, &judgement, out);
+    }
+
+    fn begin(&self, event: &Event, signal: &Signal) -> Option<Judgement> {
+        let id = event.instrument;
+        let instrument = at(&self.instruments, id)?;
+        let market = at(&self.markets, id)?;
+        let asked = instrument.floor_lot(i128::from(signal.qty.0));
+        let reduces = self.portfolio.reduces(id, signal.side, asked, &self.instruments);
+        let open = OpenOrder {
+            order: OrderNo::new(event.seq, signal.ordinal),
+            instrument: id,
+            strategy: signal.strategy,
+            side: signal.side,
+            price: signal.price,
+            remaining: asked,
+            reduces,
+            ..OpenOrder::default()
+        };
+        let order = OrderView {
+            open,
+            price: signal.priced.then_some(signal.price),
+            closes: reduces && self.closes(id, asked, instrument, market),
+            protected: signal.protected,
+            crosses: self.portfolio.open().crosses(id, signal.side, signal.price),
+            tif: signal.tif,
+            ttl_ns: signal.ttl_ns,
+        };
+        Some(Judgement { order, asked, first: None, spoke: [0; 4], cut: None })
+    }
+
+    /// Tells whether a reducing order leaves less than a lot, or dust at the last mark ever seen.
+    fn closes(&self, id: InstrumentId, qty: Qty, facts: &Instrument, market: &Market) -> bool {
+        let held = self.portfolio.position(id).qty.0.saturating_abs();
+        let sold = facts.qty_as_money(qty).map_or(0, |amount| amount.0);
+        let left = held.saturating_sub(sold);
+        let lot = facts.qty_as_money(facts.lot).map_or(0, |amount| amount.0);
+        if left < lot {
+            return true;
+        }
+        let one = pow10(facts.mark_decimals()).unwrap_or(1);
+        let value = market.last_mark().and_then(|mark| mul_div(left, mark, one, Rounding::Ceil));
+        value.is_some_and(|value| value < facts.notional_min.0)
+    }
+
+    fn judge_latches(&self, id: InstrumentId, judgement: &mut Judgement) {
+        let reduces = judgement.order.open.reduces;
+        let strategy = judgement.order.open.strategy;
+        for (nth, slot) in self.latches.slots().iter().enumerate() {
+            if !self.latches.applies_to(nth, strategy, &self.blocks) {
+                continue;
+            }
+            let (unknown, cause) = match self.latches.standing(nth, id, &self.blocks) {
+                Standing::Clear => continue,
+                Standing::Acts => (false, Cause::Known),
+                Standing::Unknown(cause) => (true, cause),
+            };
+            // A latched halt refuses exits too; an unknown one does not trap a position.
+            if reduces && (unknown || slot.effect == Effect::ReduceOnly) {
+                continue;
+            }
+            judgement.refuse(Refusal {
+                unknown,
+                kind: match slot.effect {
+                    Effect::Halt => RANK_HALT,
+                    Effect::ReduceOnly => RANK_REDUCE_ONLY,
+                },
+                block: slot.block,
+                code: slot.code,
+                cause,
+                values: self.latches.values(nth, &self.blocks).unwrap_or_default(),
+            });
+        }
+    }
+
+    /// Runs the caps: the order's quantity becomes the smallest that they leave.
+    fn judge_caps(&mut self, id: InstrumentId, judgement: &mut Judgement) {
+        let Self { blocks, portfolio, instruments, markets, now, .. } = self;
+        let view = View { instruments, markets, now: *now };
+        let (Some(instrument), Some(market)) = (at(instruments, id), at(markets, id)) else {
+            return;
+        };
+        let order = judgement.order;
+        let facts = RiskFacts { portfolio, view, id, instrument, market, order: Some(&order) };
+        let mut smallest: Option<(Qty, Refusal)> = None;
+        let index = usize::try_from(id.0).unwrap_or(usize::MAX);
+        for (block, registers) in blocks.get_mut(index).into_iter().flatten() {
+            if !applies(block, judgement) {
+                continue;
+            }
+            block.code.run_caps(&facts, registers);
+            for (nth, cap) in block.code.caps().iter().enumerate() {
+                let offset = block.code.latches().len().saturating_add(nth);
+                let mut refusal = Refusal {
+                    unknown: false,
+                    kind: RANK_CAP,
+                    block: block.block,
+                    code: rule_code(block.rule_base, offset),
+                    cause: Cause::Known,
+                    values: (0, 0),
+                };
+                let bound = match block.code.cap(nth, registers) {
+                    CapBound::Exempt => continue,
+                    CapBound::Bound(bound) => bound,
+                    CapBound::Unknown(_) if order.open.reduces => continue,
+                    CapBound::Unknown(cause) => {
+                        refusal.unknown = true;
+                        refusal.cause = cause;
+                        judgement.refuse(refusal);
+                        continue;
+                    }
+                };
+                match largest(cap.measure, bound, &order, instrument, market, &view) {
+                    Some((qty, observed)) => {
+                        refusal.values = (observed, Money(bound).saturating_i64());
+                        let better = smallest.is_none_or(|(least, seen)| {
+                            (qty, refusal) < (least, seen)
+                        });
+                        if qty < judgement.asked && better {
+                            smallest = Some((qty, refusal));
+                        }
+                    }
+                    None if order.open.reduces => {}
+                    None => {
+                        refusal.unknown = true;
+                        refusal.cause = Cause::Missing;
+                        judgement.refuse(refusal);
+                    }
+                }
+            }
+        }
+        let Some((qty, refusal)) = smallest else { return };
+        judgement.order.open.remaining = qty;
+        judgement.cut = Some(refusal);
+        judgement.speak(refusal.code);
+        if below_minimum(qty, &judgement.order, instrument).is_some() {
+            judgement.refuse(refusal);
+            return;
+        }
+        let open = &mut judgement.order.open;
+        open.reduces = portfolio.reduces(id, open.side, qty, view.instruments);
+    }
+
+    /// Runs denies and requires on the final quantity. One that would have passed on the quantity
+    /// asked for is told under the cap's code.
+    fn judge_checks(&mut self, id: InstrumentId, judgement: &mut Judgement) {
+        let Self { blocks, portfolio, instruments, markets, now, .. } = self;
+        let view = View { instruments, markets, now: *now };
+        let (Some(instrument), Some(market)) = (at(instruments, id), at(markets, id)) else {
+            return;
+        };
+        let order = judgement.order;
+        let mut uncut = order;
+        uncut.open.remaining = judgement.asked;
+        let facts = RiskFacts { portfolio, view, id, instrument, market, order: Some(&order) };
+        let whole = RiskFacts { order: Some(&uncut), ..facts };
+        let index = usize::try_from(id.0).unwrap_or(usize::MAX);
+        for (block, registers) in blocks.get_mut(index).into_iter().flatten() {
+            if !applies(block, judgement) {
+                continue;
+            }
+            block.code.run_checks(&facts, registers);
+            let base = block.code.latches().len().saturating_add(block.code.caps().len());
+            for nth in 0..block.code.checks() {
+                let Outcome::Refuse(cause) = block.code.check(nth, registers) else { continue };
+                let mut refusal = Refusal {
+                    unknown: cause != Cause::Known,
+                    kind: RANK_CHECK,
+                    block: block.block,
+                    code: rule_code(block.rule_base, base.saturating_add(nth)),
+                    cause,
+                    values: block.code.check_values(nth, registers).unwrap_or_default(),
+                };
+                if let Some(cut) = judgement.cut {
+                    judgement.speak(refusal.code);
+                    block.code.run_checks(&whole, registers);
+                    if block.code.check(nth, registers) == Outcome::Pass {
+                        refusal = cut;
+                    }
+                    block.code.run_checks(&facts, registers);
+                }
+                judgement.refuse(refusal);
+            }
+        }
+    }
+
+    /// The engine's own checks, whatever the rules say. Returns what approval locks and the fee that
+    /// it holds.
+    fn judge_built_in(
+        &self,
+        id: InstrumentId,
+        signal: &Signal,
+        judgement: &Judgement,
+    ) -> Result<(model::id::AssetId, Money, Money), Reject> {
+        let order = &judgement.order;
+        let open = &order.open;
+        let instrument = at(&self.instruments, id).ok_or(Reject::NoPrice)?;
+        if self.closing {
+            return Err(Reject::Closing);
+        }
+        if order.price.is_none() || signal.price.0 <= 0 {
+            return Err(Reject::NoPrice);
+        }
+        if signal.price.0.checked_rem(instrument.tick.0) != Some(0) {
+            return Err(Reject::OffTick);
+        }
+        if open.remaining.0.checked_rem(instrument.lot.0) != Some(0) {
+            return Err(Reject::OffLot);
+        }
+        if let Some(reject) = below_minimum(open.remaining, order, instrument) {
+            return Err(reject);
+        }
+        if open.remaining > instrument.qty_max {
+            return Err(Reject::AboveMaxQty);
+        }
+        if self.portfolio.measures().start().is_none() && !open.reduces {
+            return Err(Reject::Warmup);
+        }
+        self.recheck_cap(id, judgement)?;
+        let view = self.view();
+        let account = self.portfolio.account(id);
+        let market = at(&self.markets, id).ok_or(Reject::NoPrice)?;
+        let (asset, amount) = self.portfolio.locks(open, &view).ok_or(Reject::NoPrice)?;
+        let free = match self.portfolio.free(account, asset, &view) {
+            Some(free) => free,
+            None if open.reduces => amount,
+            None => return Err(Reject::NoPrice),
+        };
+        if amount > free {
+            return Err(Reject::NoBalance);
+        }
+        let fee = match (instrument.kind, open.reduces, market.mark(self.now)) {
+            (Kind::LinearPerpetual, false, Some(mark)) => open
+                .value(instrument, mark)
+                .and_then(|value| value.times_rate(instrument.fee_taker, Rounding::Ceil))
+                .ok_or(Reject::Overflow)?,
+            _ => Money::ZERO,
+        };
+        Ok((asset, amount, fee))
+    }
+
+    /// Verifies the smallest cap by multiplication: the quantity it left must be within it.
+    fn recheck_cap(&self, id: InstrumentId, judgement: &Judgement) -> Result<(), Reject> {
+        let Some(cut) = judgement.cut else { return Ok(()) };
+        let index = usize::try_from(id.0).unwrap_or(usize::MAX);
+        let market = at(&self.markets, id).ok_or(Reject::NoPrice)?;
+        let instrument = at(&self.instruments, id).ok_or(Reject::NoPrice)?;
+        for (block, registers) in self.blocks.get(index).into_iter().flatten() {
+            if !applies(block, judgement) {
+                continue;
+            }
+            for (nth, cap) in block.code.caps().iter().enumerate() {
+                let offset = block.code.latches().len().saturating_add(nth);
+                if rule_code(block.rule_base, offset) != cut.code {
+                    continue;
+                }
+                let CapBound::Bound(bound) = block.code.cap(nth, registers) else { continue };
+                let open = &judgement.order.open;
+                let measured = match cap.measure {
+                    Measure::Qty => Some(i128::from(open.remaining.0)),
+                    Measure::Notional | Measure::Value => {
+                        let mark = market.mark(self.now).ok_or(Reject::NoPrice)?;
+                        open.value(instrument, mark).map(|value| value.0)
+                    }
+                };
+                if measured.is_none_or(|measured| measured > bound) {
+                    return Err(Reject::CapRecheck);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn decide(&self, event: &Event, signal: &Signal, judgement: &Judgement, out: &mut Out) {
+        let open = &judgement.order.open;
+        let shown = judgement.first.or(judgement.cut);
+        let (verdict, qty) = match judgement.first {
+            None => (Verdict::Approve, open.remaining),
+            Some(_) => (Verdict::Deny, Qty(0)),
+        };
+        let (observed, limit) = shown.map(|refusal| refusal.values).unwrap_or_default();
+        let decision = Decision {
+            qty,
+            observed,
+            limit,
+            strategy: signal.strategy,
+            ordinal: signal.ordinal,
+            code: shown.map_or(Code::NONE, |refusal| refusal.code),
+            verdict,
+            cause: shown.map_or(Cause::Known, |refusal| refusal.cause),
+            reduces: open.reduces,
+        };
+        let [rules_0, rules_1, rules_2, rules_3] = judgement.spoke;
+        let rules =
+            DecisionRules { rules_0, rules_1, rules_2, rules_3, program: self.program };
+        Self::emit(event, event.instrument, &decision, out);
+        Self::emit(event, event.instrument, &rules, out);
+    }
+}
+
+fn built_in(reject: Reject) -> Refusal {
+    Refusal {
+        unknown: false,
+        kind: RANK_BUILT_IN,
+        block: usize::MAX,
+        code: Code::from(reject),
+        cause: Cause::Known,
+        values: (0, 0),
+    }
+}
+
+fn rule_code(base: u16, offset: usize) -> Code {
+    Code::rule(base.saturating_add(u16::try_from(offset).unwrap_or(u16::MAX)))
+}
+
+fn applies(block: &crate::program::BoundRisk, judgement: &Judgement) -> bool {
+    let strategy = judgement.order.open.strategy;
+    block.strategies.as_ref().is_none_or(|names| names.contains(&strategy))
+}
+
+/// Returns the largest quantity within a cap's bound, and what the cap measures of the order as
+/// asked; `None` when the measure is unknown.
+fn largest(
+    measure: Measure,
+    bound: i128,
+    order: &OrderView,
+    instrument: &Instrument,
+    market: &Market,
+    view: &View<'_>,
+) -> Option<(Qty, i64)> {
+    let open = &order.open;
+    if measure == Measure::Qty {
+        return Some((instrument.floor_lot(bound), open.remaining.0));
+    }
+    let mark = match market.mark(view.now) {
+        Some(mark) => mark,
+        None if open.reduces => price_at_mark_scale(open.price),
+        None => return None,
+    };
+    order.price?;
+    let price = price_at_mark_scale(open.price).max(mark);
+    let decimals = instrument.mark_decimals().checked_add(instrument.qty_scale.decimals())?;
+    // qty = bound / price, with bound at 1e-9 and price at the mark's scale.
+    let qty = mul_div(
+        bound,
+        pow10(decimals)?,
+        price.checked_mul(pow10(MONEY_SCALE)?)?,
+        Rounding::Floor,
+    )?;
+    let observed = open.value(instrument, mark)?.saturating_i64();
+    Some((instrument.floor_lot(qty), observed))
+}
+
+/// Returns why a quantity is below what the venue takes; venues take any reducing quantity of a
+/// perpetual.
+fn below_minimum(qty: Qty, order: &OrderView, instrument: &Instrument) -> Option<Reject> {
+    if qty < instrument.qty_min || qty.0 <= 0 {
+        return Some(Reject::BelowMinQty);
+    }
+    let exempt = instrument.kind == Kind::LinearPerpetual && order.open.reduces;
+    let value = instrument.notional(
+        i128::from(order.open.price.0),
+        instrument.price_scale.decimals(),
+        i128::from(qty.0),
+        Rounding::Floor,
+    );
+    let enough = value.is_some_and(|value| value >= instrument.notional_min);
+    (!enough && !exempt).then_some(Reject::BelowMinNotional)
+}
+

@@ -1,0 +1,404 @@
+//! A session: stages, feed, simulated venue and journal put together from a setup and run to its end.
+//!
+//! Live and replay build the same parts from the same data; only the source of messages and the
+//! tapes differ. Feed runs on the caller's thread, in lock step with the simulated venue.
+
+use model::event::Event;
+use model::id::{RunId, Seq};
+use model::instrument::Instrument;
+use model::num::Money;
+use model::order::EndReason;
+use model::time::Nanos;
+
+use dsl::span::Source as RulesText;
+use dsl::typed::Trigger;
+
+use crate::execution::Execution;
+use crate::feed::bars::Bars;
+use crate::feed::{Feed, Next};
+use crate::limits::INSTRUMENTS_MAX;
+use crate::paper::Paper;
+use crate::pipeline::{Egress, Finished, Pipeline, PipelineError, Station, Stations};
+use crate::portfolio::{at, instrument_id};
+use crate::program::{self, Bound, Checked, RulesError};
+use crate::recorder::Gate;
+use crate::risk::Risk;
+use crate::setup::{Setup, SetupError};
+use crate::source::{Message, Progress, Source};
+use crate::strategy::Strategy;
+use crate::tally::decisions_hash;
+use model::event::Lane;
+
+/// The journal of a session: its threads and tapes.
+pub mod journaled;
+
+/// A session that is ready to run.
+#[derive(Debug)]
+pub struct Session {
+    /// What it is made of.
+    pub setup: Setup,
+    /// The rule texts, in order.
+    pub texts: Vec<RulesText>,
+    /// Instruments by id.
+    pub instruments: Vec<Instrument>,
+    /// The rules, bound.
+    pub bound: Bound,
+    feed: Feed,
+    strategy: Strategy,
+    risk: Risk,
+    preamble: Seq,
+}
+
+/// Why a session cannot be built or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The setup does not describe a session.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The rules cannot be used.
+    #[error(transparent)]
+    Rules(#[from] Box<RulesError>),
+    /// A stage's thread has ended.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// The source has no message at all.
+    #[error("the data holds no message; give a file with data for the instruments of the rules")]
+    NoData,
+    /// The journal was lost while running.
+    #[error("the journal could not be written; trading has stopped")]
+    JournalLost,
+}
+
+/// What the caller of a session decides while it runs.
+pub trait Control {
+    /// Returns true when the session is to end now.
+    fn stop(&mut self) -> bool;
+    /// Is told from time to time how far the session is.
+    fn progress(&mut self, progress: &Progress, now: Nanos);
+}
+
+/// A control that lets the session run to the end of its data.
+#[derive(Clone, Copy, Debug)]
+pub struct ToTheEnd;
+
+impl Control for ToTheEnd {
+    fn stop(&mut self) -> bool {
+        false
+    }
+
+    fn progress(&mut self, _: &Progress, _: Nanos) {}
+}
+
+/// What a session did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Records of the input lane.
+    pub inputs: u64,
+    /// Events that entered the strategy stage.
+    pub events: u64,
+    /// Messages and faults of the source.
+    pub progress: Progress,
+    /// Records that say a message was not used.
+    pub bad: u64,
+    /// Verdicts.
+    pub decisions: u64,
+    /// Approvals.
+    pub approvals: u64,
+    /// Approvals that a cap cut.
+    pub cuts: u64,
+    /// Orders that left.
+    pub orders: u64,
+    /// Cancels that left.
+    pub cancels: u64,
+    /// Fills.
+    pub fills: u64,
+    /// Refusals by name of the code, most frequent first.
+    pub refusals: Vec<(String, u64)>,
+    /// Firings that sent nothing: position open, enter pending, size unknown.
+    pub ignored: u64,
+    /// Equity at the first complete set of marks.
+    pub equity_start: Option<Money>,
+    /// Last known equity.
+    pub equity_end: Money,
+    /// The worst fall from a peak, as fall and peak.
+    pub max_drawdown: (Money, Money),
+    /// Fees in the reporting asset, those in kind valued at their fills.
+    pub fees: Money,
+    /// Compared and unequal best prices.
+    pub book_checks: (u64, u64),
+    /// Hash of all decisions.
+    pub decisions_hash: String,
+    /// First and last engine time.
+    pub span: (Nanos, Nanos),
+    /// How the session ended.
+    pub end: EndReason,
+}
+
+/// How often the control is asked and told: each so many messages.
+const CONTROL_EVERY: u64 = 1_024;
+
+/// Returns the identity of a repeatable run: from everything that it is made of.
+#[must_use]
+pub fn run_id(setup: &Setup, texts: &[RulesText]) -> RunId {
+    let unnamed = Setup { run_id: String::new(), ..setup.clone() };
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(serde_json::to_string(&unnamed).unwrap_or_default().as_bytes());
+    hasher.update(program::hash(texts).as_bytes());
+    let head = hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default();
+    RunId(u128::from_le_bytes(head))
+}
+
+impl Session {
+    /// Builds a session.
+    ///
+    /// # Errors
+    /// [`SessionError`] when the setup or the rules do not make one.
+    pub fn build(setup: Setup, checked: &Checked) -> Result<Self, SessionError> {
+        if setup.instruments.len() > INSTRUMENTS_MAX {
+            let (count, limit) = (setup.instruments.len(), INSTRUMENTS_MAX);
+            return Err(SetupError::TooMany { what: "instruments", count, limit }.into());
+        }
+        let instruments = setup
+            .instruments
+            .iter()
+            .map(crate::setup::InstrumentSetup::instrument)
+            .collect::<Result<Vec<_>, _>>()?;
+        let bound = program::bind(checked, &setup, &instruments).map_err(Box::new)?;
+        let mut bars = Bars::default();
+        for instance in &bound.instances {
+            let id = instance.instrument;
+            let carries = at(&setup.instruments, id).map(|i| i.carries).unwrap_or_default();
+            if let (Trigger::Bar(length), Some(facts)) =
+                (instance.code.trigger(), at(&instruments, id))
+            {
+                if carries.bar_ns != length {
+                    bars.want(id, length, facts);
+                }
+            }
+        }
+        let traded: Vec<_> = setup.traded.iter().map(|id| model::id::InstrumentId(*id)).collect();
+        let carries: Vec<_> = setup.instruments.iter().map(|i| i.carries).collect();
+        let paper = Paper::new(&instruments, &carries, &traded, &setup.paper, &setup.assets);
+        Ok(Self {
+            feed: Feed::new(&setup, &instruments, bars, paper),
+            strategy: Strategy::new(&setup, &instruments, &bound),
+            risk: Risk::new(&setup, &instruments, &bound),
+            preamble: Seq(u64::try_from(checked.sources.len()).unwrap_or(0).saturating_add(1)),
+            texts: checked.sources.clone(),
+            setup,
+            instruments,
+            bound,
+        })
+    }
+
+    /// Returns the stages, ready to be joined; `gate` is what orders wait at.
+    #[must_use]
+    pub fn stations(&self, gate: Gate) -> Stations {
+        Stations {
+            strategy: Station::new(self.strategy.clone(), Lane::Strategy),
+            risk: Station::new(self.risk.clone(), Lane::Risk),
+            egress: Egress::new(Execution::new(), gate),
+        }
+    }
+
+    /// Returns the seq of the last record before the stages start: metadata and rule texts have one
+    /// each.
+    #[must_use]
+    pub fn preamble(&self) -> Seq {
+        self.preamble
+    }
+
+    /// Sets the seq of the last record before the stages start: for a replay under other rules,
+    /// whose inputs keep the numbers of the journal.
+    pub fn keep_preamble(&mut self, seq: Seq) {
+        self.preamble = seq;
+    }
+
+    /// Runs the session from `start` on, until the source ends or the control stops it. `ending` is
+    /// the reason to record at the end of the source; none ends without a record, as a killed
+    /// session did.
+    ///
+    /// # Errors
+    /// [`SessionError`] when a stage or the journal fails.
+    pub fn run(
+        &self,
+        source: &mut dyn Source,
+        mut pipeline: Pipeline,
+        start: Nanos,
+        ending: Option<EndReason>,
+        control: &mut dyn Control,
+    ) -> Result<(Summary, Finished), SessionError> {
+        let mut feed = self.feed.clone();
+        feed.start_after(self.preamble(), Nanos(start.0.saturating_sub(1)));
+        let mut driver = Driver { feed: &mut feed, pipeline: &mut pipeline, requests: Vec::new() };
+        driver.feed.begin(start);
+        driver.pass()?;
+        let stopped = driver.follow(source, control)?;
+        let reason = if stopped { Some(EndReason::Requested) } else { ending };
+        let failed = source.progress().failed;
+        let reason = reason.map(|reason| match (reason, failed) {
+            (EndReason::EndOfData, true) => EndReason::SourceFailed,
+            (other, _) => other,
+        });
+        if let Some(reason) = reason {
+            driver.wind_up(reason)?;
+        }
+        let progress = source.progress();
+        control.progress(&progress, feed.now());
+        let finished = pipeline.finish()?;
+        let summary = self.summary(
+            &feed,
+            &finished.stations,
+            progress,
+            start,
+            reason.unwrap_or(EndReason::SourceFailed),
+        );
+        Ok((summary, finished))
+    }
+
+    fn summary(
+        &self,
+        feed: &Feed,
+        stations: &Stations,
+        progress: Progress,
+        start: Nanos,
+        end: EndReason,
+    ) -> Summary {
+        let Stations { strategy, risk, egress } = stations;
+        let portfolio = risk.stage.portfolio();
+        let verdicts = &risk.verdicts;
+        let mut refusals: Vec<(String, u64)> = Vec::new();
+        for (code, count) in verdicts.refusals() {
+            let name = self.bound.code_name(code);
+            match refusals.iter_mut().find(|(known, _)| *known == name) {
+                Some(row) => row.1 = row.1.saturating_add(count),
+                None => refusals.push((name, count)),
+            }
+        }
+        refusals.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let counts = feed.counts();
+        Summary {
+            inputs: counts.inputs,
+            events: strategy.stage.events(),
+            progress,
+            bad: counts.bad,
+            decisions: verdicts.decisions,
+            approvals: verdicts.approvals,
+            cuts: verdicts.cuts,
+            orders: egress.orders,
+            cancels: egress.cancels,
+            fills: counts.fills,
+            refusals,
+            ignored: strategy.stage.ignored(),
+            equity_start: portfolio.measures().start(),
+            equity_end: portfolio.measures().last(),
+            max_drawdown: portfolio.measures().worst(),
+            fees: portfolio.fees(),
+            book_checks: feed.book_checks(),
+            decisions_hash: decisions_hash(
+                &strategy.digest,
+                &risk.digest,
+                &egress.station.digest,
+            ),
+            span: (start, feed.now()),
+            end,
+        }
+    }
+
+    /// Returns the instruments that a session trades, for people.
+    #[must_use]
+    pub fn traded_names(&self) -> Vec<String> {
+        let traded = |index: &usize| self.setup.traded.contains(&instrument_id(*index).0);
+        let indexes = (0..self.instruments.len()).filter(traded);
+        indexes.filter_map(|i| self.instruments.get(i)).map(|i| i.symbol.to_string()).collect()
+    }
+}
+
+/// The loop around feed and pipeline.
+struct Driver<'a> {
+    feed: &'a mut Feed,
+    pipeline: &'a mut Pipeline,
+    requests: Vec<Event>,
+}
+
+impl Driver<'_> {
+    /// Passes feed's batch on and takes in what comes back, refusals included.
+    fn pass(&mut self) -> Result<(), SessionError> {
+        loop {
+            self.pipeline.pass(self.feed.batch(), &mut self.requests)?;
+            for request in &self.requests {
+                self.feed.request(request);
+            }
+            if !self.feed.answer_refusal() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Opens a new day if the next record lies in it.
+    fn roll(&mut self, at: Nanos) -> Result<(), SessionError> {
+        if self.feed.roll_before(at) { self.pass() } else { Ok(()) }
+    }
+
+    /// Follows the source to its end. Returns true when the control stopped it.
+    fn follow(
+        &mut self,
+        source: &mut dyn Source,
+        control: &mut dyn Control,
+    ) -> Result<bool, SessionError> {
+        let mut message = Message::default();
+        let mut turns = 0_u64;
+        loop {
+            let data = source.peek();
+            if data.is_none() {
+                return Ok(false);
+            }
+            let Some(next) = self.feed.next(data) else { return Ok(false) };
+            match next {
+                Next::Data(at) => {
+                    self.roll(at)?;
+                    if source.take(&mut message) {
+                        self.feed.ingest(&message);
+                        self.pass()?;
+                    }
+                }
+                Next::Bar(at) => {
+                    self.roll(at)?;
+                    self.feed.close_bars(at);
+                    self.pass()?;
+                }
+                Next::Paper(at) => self.paper(at)?,
+                Next::Timer(at) => {
+                    self.roll(at)?;
+                    self.feed.fire_timer(at);
+                    self.pass()?;
+                }
+            }
+            turns = turns.wrapping_add(1);
+            if turns.checked_rem(CONTROL_EVERY) == Some(0) {
+                control.progress(&source.progress(), self.feed.now());
+                if control.stop() {
+                    return Ok(true);
+                }
+                if self.pipeline.failed() {
+                    return Err(SessionError::JournalLost);
+                }
+            }
+        }
+    }
+
+    fn paper(&mut self, at: Nanos) -> Result<(), SessionError> {
+        self.roll(at)?;
+        if self.feed.advance_paper(at) { self.pass() } else { Ok(()) }
+    }
+
+    /// Ends the session: open orders are cancelled, and their outcomes awaited in event time.
+    fn wind_up(&mut self, reason: EndReason) -> Result<(), SessionError> {
+        self.feed.end(reason);
+        self.pass()?;
+        while let Some(at) = self.feed.paper_due() {
+            self.paper(at)?;
+        }
+        Ok(())
+    }
+}

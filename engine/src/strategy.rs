@@ -1,0 +1,434 @@
+//! The strategy stage: runs each bound strategy on its trigger and turns what fires into signals.
+//!
+//! A strategy is blind for accounts: it sees the market and its own ledger. `enter` opens from flat;
+//! `exit` is a target of flat that is worked until it is reached, one order at a time. What the rules
+//! ask for is a request: risk decides.
+
+use dsl::evaluate::{OrderTerms, SizeTerms};
+use dsl::typed::Trigger;
+use dsl::value::Truth;
+use model::codec::{Image, ImageError, ImageReader, ImageWriter};
+use model::event::{BarExtra, Body, Event, Fill, Lane, OrderDone, Signal};
+use model::id::OrderNo;
+use model::instrument::Instrument;
+use model::num::{MONEY_SCALE, Money, Price, Qty, Rounding, mul_div, pow10};
+use model::order::{Action, Side, TimeInForce};
+
+use crate::market::{ClosedBar, Market};
+use crate::portfolio::{asset_id, at};
+use crate::program::Bound;
+use crate::setup::Setup;
+use crate::stage::{Out, Stage};
+
+/// How strategies read the world.
+mod facts;
+/// One strategy on one instrument.
+mod instance;
+
+use facts::StrategyFacts;
+use instance::{ExitTarget, Instance};
+
+/// The stage.
+#[derive(Clone, Debug)]
+pub struct Strategy {
+    instruments: Vec<Instrument>,
+    markets: Vec<Market>,
+    instances: Vec<Instance>,
+    /// Instances by instrument id: what an event can wake.
+    by_instrument: Vec<Vec<usize>>,
+    extra: BarExtra,
+    /// Orders of the seq at hand so far.
+    ordinal: u16,
+    /// Events that entered.
+    events: u64,
+    /// Signals that a rule fired and that were not sent: position open, enter pending, size unknown.
+    ignored: u64,
+}
+
+/// Version of the state image.
+const IMAGE_VERSION: u32 = 1;
+
+impl Strategy {
+    /// Builds the stage for a session.
+    #[must_use]
+    pub fn new(setup: &Setup, instruments: &[Instrument], bound: &Bound) -> Self {
+        let mut by_instrument = vec![Vec::new(); instruments.len()];
+        let mut instances = Vec::new();
+        for (index, source) in bound.instances.iter().enumerate() {
+            let place = usize::try_from(source.instrument.0).unwrap_or(usize::MAX);
+            let Some(list) = by_instrument.get_mut(place) else { continue };
+            let list: &mut Vec<usize> = list;
+            list.push(index);
+            let base = at(instruments, source.instrument)
+                .map(|i| asset_id(&setup.assets, &i.symbol.base))
+                .unwrap_or_default();
+            instances.push(Instance::new(source, base));
+        }
+        Self {
+            instruments: instruments.to_vec(),
+            markets: setup.instruments.iter().map(|i| Market::new(i.carries)).collect(),
+            instances,
+            by_instrument,
+            extra: BarExtra::default(),
+            ordinal: 0,
+            events: 0,
+            ignored: 0,
+        }
+    }
+
+    /// Returns how many events entered.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Returns how many firings sent nothing.
+    #[must_use]
+    pub fn ignored(&self) -> u64 {
+        self.ignored
+    }
+
+    fn wake(&mut self, event: &Event, out: &mut Out, wakes: impl Fn(&mut Instance) -> bool) {
+        let place = usize::try_from(event.instrument.0).unwrap_or(usize::MAX);
+        let count = self.by_instrument.get(place).map_or(0, Vec::len);
+        for nth in 0..count {
+            let index = self.by_instrument.get(place).and_then(|list| list.get(nth)).copied();
+            let Some(index) = index else { continue };
+            if self.instances.get_mut(index).is_some_and(&wakes) {
+                self.run(index, event, out);
+            }
+        }
+    }
+
+    /// Runs one instance on its trigger.
+    fn run(&mut self, index: usize, event: &Event, out: &mut Out) {
+        let Self { instruments, markets, instances, ordinal, ignored, .. } = self;
+        let Some(instance) = instances.get_mut(index) else { return };
+        let id = instance.instrument;
+        let (Some(instrument), Some(market)) = (at(instruments, id), at(markets, id)) else {
+            return;
+        };
+        let mut desk = Desk { instrument, market, event, ordinal, out };
+        let facts = StrategyFacts {
+            market,
+            instrument,
+            bar: instance.bar.as_ref(),
+            ledger: instance.ledger,
+            now: event.ts,
+        };
+        instance.code.step(&facts, &mut instance.series, &mut instance.registers);
+        if instance.exit.is_some_and(|exit| exit.order.is_none()) {
+            desk.work_exit(instance);
+        }
+        let mut entered = false;
+        for rule in 0..instance.code.rules().len() {
+            if instance.code.fires(rule, &instance.registers) != Truth::True {
+                continue;
+            }
+            let exit = instance.code.rules().get(rule).is_some_and(|code| code.exit);
+            let sent = if exit {
+                desk.exit(instance, rule)
+            } else if entered {
+                false
+            } else {
+                entered = true;
+                desk.enter(instance, rule)
+            };
+            if !sent {
+                *ignored = ignored.saturating_add(1);
+            }
+        }
+    }
+
+    fn fill(&mut self, event: &Event, fill: &Fill) {
+        let Some(instrument) = at(&self.instruments, event.instrument) else { return };
+        for instance in &mut self.instances {
+            if instance.instrument == event.instrument && instance.owns(fill.order) {
+                instance.fill(fill, instrument, event.ts);
+            }
+        }
+    }
+
+    fn order_done(&mut self, event: &Event, done: &OrderDone, out: &mut Out) {
+        let Self { instruments, markets, instances, ordinal, .. } = self;
+        for instance in instances.iter_mut().filter(|i| i.owns(done.order)) {
+            let id = instance.instrument;
+            let (Some(instrument), Some(market)) = (at(instruments, id), at(markets, id)) else {
+                continue;
+            };
+            let refused = done.code.0 != 0;
+            instance.ended(done.order, instrument, market);
+            let mut desk = Desk { instrument, market, event, ordinal, out: &mut *out };
+            // What a cap or the market left is worked on at once; a refused exit waits for the next
+            // trigger, or it would be refused again at the same moment.
+            if !refused && instance.exit.is_some_and(|exit| exit.order.is_none()) {
+                desk.work_exit(instance);
+            }
+        }
+    }
+}
+
+/// What sending a signal needs.
+struct Desk<'a> {
+    instrument: &'a Instrument,
+    market: &'a Market,
+    event: &'a Event,
+    ordinal: &'a mut u16,
+    out: &'a mut Out,
+}
+
+impl Desk<'_> {
+    fn send(&mut self, signal: Signal) -> OrderNo {
+        let order = OrderNo::new(self.event.seq, *self.ordinal);
+        *self.ordinal = self.ordinal.saturating_add(1);
+        let Event { seq, ts, instrument, .. } = *self.event;
+        let signal = Signal { ordinal: order.ordinal(), ..signal };
+        self.out.push(Event::new(seq, ts, instrument, &signal));
+        order
+    }
+
+    /// Opens from flat. An opposite position is closed first.
+    fn enter(&mut self, instance: &mut Instance, rule: usize) -> bool {
+        let Some(code) = instance.code.rules().get(rule) else { return false };
+        let (long, short_needs_margin) = (code.long, code.where_shortable);
+        let side = if long { Side::Buy } else { Side::Sell };
+        let cash = self.instrument.leverage_max == 1;
+        if instance.enter.is_some() || (cash && !long && short_needs_margin) {
+            return false;
+        }
+        let flat = instance.is_flat(self.instrument, self.market);
+        let held_long = instance.ledger.qty.0 > 0;
+        if !flat && held_long == long {
+            return false;
+        }
+        let terms = instance.code.order(rule, side, &instance.registers);
+        let Some(mut signal) = self.terms(instance, rule, side, &terms) else { return false };
+        let Some(qty) = self.size(&terms, &signal) else { return false };
+        if !flat && instance.exit.is_none() {
+            let target = ExitTarget::at_market(rule, instance.ledger.qty.0, self.instrument);
+            instance.exit = Some(target);
+            self.work_exit(instance);
+        } else if flat {
+            instance.exit = None;
+        }
+        signal.qty = qty;
+        signal.action = Action::Enter;
+        instance.enter = Some(self.send(signal));
+        true
+    }
+
+    /// Makes flat the target, or changes the price of the working exit.
+    fn exit(&mut self, instance: &mut Instance, rule: usize) -> bool {
+        let Some(code) = instance.code.rules().get(rule) else { return false };
+        let held = instance.ledger.qty.0;
+        if instance.is_flat(self.instrument, self.market) || (held > 0) != code.long {
+            return false;
+        }
+        let side = if held > 0 { Side::Sell } else { Side::Buy };
+        let terms = instance.code.order(rule, side, &instance.registers);
+        let Some(signal) = self.terms(instance, rule, side, &terms) else { return false };
+        if let Some(working) = &mut instance.exit {
+            let moved = working.price.is_some() && terms.price.is_some();
+            if working.order.is_some() && moved && working.price != Some(signal.price) {
+                working.price = Some(signal.price);
+                self.cancel(instance, Action::CancelExit);
+                return true;
+            }
+            return false;
+        }
+        let whole = instance.closable(self.instrument);
+        let wanted = match terms.size {
+            None => whole,
+            Some(_) => match self.size(&terms, &signal) {
+                Some(qty) => qty.min(whole),
+                None => return false,
+            },
+        };
+        let limit = terms.price.is_some().then_some(signal.price);
+        instance.exit = Some(ExitTarget {
+            rule: u16::try_from(rule).unwrap_or(u16::MAX),
+            price: limit,
+            protect: terms.protect.and_then(|band| band.number()),
+            ttl_ns: signal.ttl_ns,
+            ioc: signal.tif == TimeInForce::Ioc,
+            left: wanted,
+            order: None,
+        });
+        if instance.enter.is_some() {
+            self.cancel(instance, Action::CancelEntries);
+        }
+        self.work_exit(instance);
+        true
+    }
+
+    fn cancel(&mut self, instance: &Instance, action: Action) {
+        let Event { seq, ts, instrument, .. } = *self.event;
+        let signal = Signal { strategy: instance.strategy, action, ..Signal::default() };
+        self.out.push(Event::new(seq, ts, instrument, &signal));
+    }
+
+    /// Sends the order of an exit target for what is left of it.
+    fn work_exit(&mut self, instance: &mut Instance) {
+        let Some(target) = instance.exit else { return };
+        let side = if instance.ledger.qty.0 > 0 { Side::Sell } else { Side::Buy };
+        let qty = target.left.min(instance.closable(self.instrument));
+        if qty.0 <= 0 || instance.is_flat(self.instrument, self.market) {
+            instance.exit = None;
+            return;
+        }
+        let at_market = target.price.is_none();
+        let price = target.price.or_else(|| {
+            let band = target.protect.unwrap_or(i128::from(self.instrument.protect.0));
+            self.market.protected_price(self.instrument, side, band, self.event.ts)
+        });
+        let ioc = at_market || target.ioc;
+        let signal = Signal {
+            price: price.unwrap_or_default(),
+            qty,
+            ttl_ns: target.ttl_ns,
+            strategy: instance.strategy,
+            rule: instance.rule_base.saturating_add(target.rule),
+            ordinal: 0,
+            action: Action::Exit,
+            side,
+            tif: if ioc { TimeInForce::Ioc } else { TimeInForce::Gtc },
+            priced: price.is_some(),
+            protected: at_market,
+        };
+        let order = self.send(signal);
+        if let Some(target) = &mut instance.exit {
+            target.order = Some(order);
+        }
+    }
+
+    /// Returns a signal with a rule's price, life and place; `None` when a stated term is unknown.
+    fn terms(
+        &self,
+        instance: &Instance,
+        rule: usize,
+        side: Side,
+        terms: &OrderTerms,
+    ) -> Option<Signal> {
+        let code = instance.code.rules().get(rule)?;
+        let band = match terms.protect {
+            Some(band) => band.number()?,
+            None => i128::from(self.instrument.protect.0),
+        };
+        let price = match terms.price {
+            Some(price) => Some(Price(i64::try_from(price.number()?).ok()?)),
+            None => self.market.protected_price(self.instrument, side, band, self.event.ts),
+        };
+        let ttl_ns = i64::try_from(terms.ttl_ns.number()?).ok()?;
+        let at_market = terms.price.is_none();
+        Some(Signal {
+            price: price.unwrap_or_default(),
+            qty: Qty(0),
+            ttl_ns,
+            strategy: instance.strategy,
+            rule: instance.rule_base.saturating_add(u16::try_from(rule).unwrap_or(u16::MAX)),
+            ordinal: 0,
+            action: if code.exit { Action::Exit } else { Action::Enter },
+            side,
+            tif: if at_market || code.ioc { TimeInForce::Ioc } else { TimeInForce::Gtc },
+            priced: price.is_some(),
+            protected: at_market,
+        })
+    }
+
+    /// Returns the quantity a rule asks for, rounded down to the lot; `None` when it is unknown.
+    fn size(&self, terms: &OrderTerms, signal: &Signal) -> Option<Qty> {
+        match terms.size? {
+            SizeTerms::Qty(qty) => Some(self.instrument.floor_lot(qty.number()?)),
+            SizeTerms::Money(amount) => {
+                let decimals = self
+                    .instrument
+                    .price_scale
+                    .decimals()
+                    .checked_add(self.instrument.qty_scale.decimals())?;
+                let price = i128::from(signal.price.0).checked_mul(pow10(MONEY_SCALE)?)?;
+                let Money(amount) = Money(amount.number()?);
+                let qty = mul_div(amount, pow10(decimals)?, price, Rounding::Floor)?;
+                Some(self.instrument.floor_lot(qty))
+            }
+        }
+    }
+}
+
+impl Stage for Strategy {
+    fn step(&mut self, event: &Event, out: &mut Out) {
+        if event.kind().lane() == Lane::Input {
+            self.events = self.events.saturating_add(1);
+        }
+        let id = event.instrument;
+        let index = usize::try_from(id.0).unwrap_or(usize::MAX);
+        let body = event.body();
+        // Depth is not read by rules of this version: the touch comes as quotes.
+        if matches!(body, Body::BookLevel(_) | Body::BookClear(_)) {
+            return;
+        }
+        out.push(*event);
+        match body {
+            Body::Fill(fill) => return self.fill(event, &fill),
+            Body::OrderDone(done) => {
+                self.ordinal = 0;
+                return self.order_done(event, &done, out);
+            }
+            _ => {}
+        }
+        self.ordinal = 0;
+        if let (Some(market), Some(facts)) =
+            (self.markets.get_mut(index), self.instruments.get(index))
+        {
+            market.apply(event, facts);
+        }
+        match body {
+            Body::Trade(_) => self.wake(event, out, |i| i.trigger == Trigger::Trade),
+            Body::Quote(_) => self.wake(event, out, |i| i.book_is_due(event.ts)),
+            Body::BarExtra(extra) => self.extra = extra,
+            Body::Bar(prices) => {
+                let BarExtra { start, length_ns, .. } = self.extra;
+                let bar = ClosedBar { prices, end: start.plus(length_ns), length_ns };
+                self.wake(event, out, |instance| {
+                    let own = instance.trigger == Trigger::Bar(length_ns);
+                    if own {
+                        instance.bar = Some(bar);
+                    }
+                    own
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Image for Strategy {
+    fn save(&self, out: &mut ImageWriter) {
+        out.put(IMAGE_VERSION);
+        out.put(self.events);
+        out.put(self.ignored);
+        for market in &self.markets {
+            market.save(out);
+        }
+        out.put_len(self.instances.len());
+        for instance in &self.instances {
+            instance.save(out);
+        }
+    }
+
+    fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
+        from.expect_version(IMAGE_VERSION)?;
+        self.events = from.take()?;
+        self.ignored = from.take()?;
+        for market in &mut self.markets {
+            market.load(from)?;
+        }
+        if from.take_len(self.instances.len())? != self.instances.len() {
+            return Err(ImageError::Range);
+        }
+        for instance in &mut self.instances {
+            instance.load(from)?;
+        }
+        Ok(())
+    }
+}
+

@@ -1,0 +1,240 @@
+//! One strategy on one instrument: its code, its series, its ledger and its orders.
+
+use dsl::compile::StrategyCode;
+use dsl::evaluate::Registers;
+use dsl::indicator::SeriesState;
+use dsl::typed::Trigger;
+use model::codec::{Image, ImageError, ImageReader, ImageWriter};
+use model::event::{Bar, Fill};
+use model::id::{AssetId, InstrumentId, OrderNo, StrategyId};
+use model::instrument::{Instrument, Kind};
+use model::num::{Money, Price, Qty, Rounding, mul_div, pow10};
+use model::order::Side;
+use model::time::Nanos;
+
+use crate::market::{ClosedBar, Market};
+use crate::portfolio::as_qty;
+use crate::portfolio::position::Position;
+use crate::program::BoundStrategy;
+
+/// The instance.
+#[derive(Clone, Debug)]
+pub(super) struct Instance {
+    pub(super) strategy: StrategyId,
+    pub(super) instrument: InstrumentId,
+    pub(super) rule_base: u16,
+    pub(super) trigger: Trigger,
+    pub(super) code: StrategyCode,
+    pub(super) series: SeriesState,
+    pub(super) registers: Registers,
+    /// Last closed bar of the trigger's length.
+    pub(super) bar: Option<ClosedBar>,
+    /// Own fills only.
+    pub(super) ledger: Position,
+    /// Working entry.
+    pub(super) enter: Option<OrderNo>,
+    /// Target of flat and the order that works for it.
+    pub(super) exit: Option<ExitTarget>,
+    base: AssetId,
+    /// When a book trigger last ran.
+    ran: Nanos,
+}
+
+/// A target of flat (or of that much less) until it is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ExitTarget {
+    /// Rule that set it, counted within the strategy.
+    pub(super) rule: u16,
+    /// Limit; none for `at_market`.
+    pub(super) price: Option<Price>,
+    /// Band of `at_market` at 1e-9; none for the instrument's.
+    pub(super) protect: Option<i128>,
+    /// Time to live of its orders, 0 for none.
+    pub(super) ttl_ns: i64,
+    /// Immediate or cancel.
+    pub(super) ioc: bool,
+    /// Quantity still to be closed.
+    pub(super) left: Qty,
+    /// The one working order.
+    pub(super) order: Option<OrderNo>,
+}
+
+impl ExitTarget {
+    /// Returns a target of flat at the market.
+    pub(super) fn at_market(rule: usize, held: i128, instrument: &Instrument) -> Self {
+        Self {
+            rule: u16::try_from(rule).unwrap_or(u16::MAX),
+            price: None,
+            protect: None,
+            ttl_ns: 0,
+            ioc: true,
+            left: as_qty(Money(held.saturating_abs()), instrument),
+            order: None,
+        }
+    }
+}
+
+impl Instance {
+    pub(super) fn new(source: &BoundStrategy, base: AssetId) -> Self {
+        Self {
+            strategy: source.strategy,
+            instrument: source.instrument,
+            rule_base: source.rule_base,
+            trigger: source.code.trigger(),
+            series: source.code.new_state(),
+            registers: source.code.registers(),
+            code: source.code.clone(),
+            bar: None,
+            ledger: Position::default(),
+            enter: None,
+            exit: None,
+            base,
+            ran: Nanos(0),
+        }
+    }
+
+    /// Tells whether a book trigger is due; if so, notes that it ran.
+    pub(super) fn book_is_due(&mut self, now: Nanos) -> bool {
+        let Trigger::Book(every_ns) = self.trigger else { return false };
+        if self.ran != Nanos(0) && now.since(self.ran) < every_ns {
+            return false;
+        }
+        self.ran = now;
+        true
+    }
+
+    /// Tells whether an order is the working entry or exit.
+    pub(super) fn owns(&self, order: OrderNo) -> bool {
+        self.enter == Some(order) || self.exit.is_some_and(|exit| exit.order == Some(order))
+    }
+
+    /// Books a fill in the ledger. On spot a fee in the base leaves that much less of it.
+    pub(super) fn fill(&mut self, fill: &Fill, instrument: &Instrument, now: Nanos) {
+        let Some(qty) = instrument.qty_as_money(fill.qty) else { return };
+        let rounding = match fill.side {
+            Side::Buy => Rounding::Ceil,
+            Side::Sell => Rounding::Floor,
+        };
+        let decimals = instrument.price_scale.decimals();
+        let price = i128::from(fill.price.0);
+        let size = i128::from(fill.qty.0);
+        let Some(value) = instrument.notional(price, decimals, size, rounding) else { return };
+        let in_base = instrument.kind == Kind::Spot && fill.fee_asset == self.base;
+        let fee = if in_base && fill.side == Side::Buy { i128::from(fill.fee) } else { 0 };
+        let received = qty.0.saturating_sub(fee);
+        let delta = Money(received.saturating_mul(i128::from(fill.side.sign())));
+        // A ledger that does not fit its range is left as it was; risk's own books refuse first.
+        let mut ledger = self.ledger;
+        if ledger.trade(delta, value, now).is_some() {
+            self.ledger = ledger;
+        }
+        if let Some(exit) = self.exit.as_mut().filter(|exit| exit.order == Some(fill.order)) {
+            exit.left = Qty(exit.left.0.saturating_sub(fill.qty.0).max(0));
+        }
+    }
+
+    /// Forgets an order that has ended, and the exit target with it once it is reached.
+    pub(super) fn ended(&mut self, order: OrderNo, instrument: &Instrument, market: &Market) {
+        if self.enter == Some(order) {
+            self.enter = None;
+        }
+        let flat = self.is_flat(instrument, market);
+        if let Some(exit) = self.exit.as_mut().filter(|exit| exit.order == Some(order)) {
+            exit.order = None;
+            if flat || exit.left.0 <= 0 {
+                self.exit = None;
+            }
+        }
+    }
+
+    /// Returns the quantity that an exit can close: the ledger rounded down to the lot.
+    pub(super) fn closable(&self, instrument: &Instrument) -> Qty {
+        let size = as_qty(Money(self.ledger.qty.0.saturating_abs()), instrument);
+        instrument.floor_lot(i128::from(size.0))
+    }
+
+    /// Tells whether the ledger is flat; what is below a lot or, on spot, below the venue's minimum
+    /// at the last mark is dust and counts as flat.
+    pub(super) fn is_flat(&self, instrument: &Instrument, market: &Market) -> bool {
+        let closable = self.closable(instrument);
+        if closable.0 <= 0 || (instrument.kind == Kind::Spot && closable < instrument.qty_min) {
+            return true;
+        }
+        if instrument.kind == Kind::LinearPerpetual {
+            return false;
+        }
+        let one = pow10(instrument.mark_decimals()).unwrap_or(1);
+        let held = self.ledger.qty.0.saturating_abs();
+        let value =
+            market.last_mark().and_then(|mark| mul_div(held, mark, one, Rounding::Ceil));
+        value.is_some_and(|value| value < instrument.notional_min.0)
+    }
+}
+
+impl Image for Instance {
+    fn save(&self, out: &mut ImageWriter) {
+        self.series.save(out);
+        out.put(self.bar.is_some());
+        let bar = self.bar.unwrap_or(ClosedBar {
+            prices: Bar::default(),
+            end: Nanos(0),
+            length_ns: 0,
+        });
+        let Bar { open, high, low, close, volume } = bar.prices;
+        for price in [open, high, low, close] {
+            out.put(price);
+        }
+        out.put(volume);
+        out.put(bar.end);
+        out.put(bar.length_ns);
+        self.ledger.save(out);
+        out.put_option(self.enter);
+        out.put(self.exit.is_some());
+        let exit = self.exit.unwrap_or(ExitTarget {
+            rule: 0,
+            price: None,
+            protect: None,
+            ttl_ns: 0,
+            ioc: false,
+            left: Qty(0),
+            order: None,
+        });
+        out.put(exit.rule);
+        out.put_option(exit.price);
+        out.put_option(exit.protect);
+        out.put(exit.ttl_ns);
+        out.put(exit.ioc);
+        out.put(exit.left);
+        out.put_option(exit.order);
+        out.put(self.ran);
+    }
+
+    fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
+        self.series.load(from)?;
+        let has_bar: bool = from.take()?;
+        let prices = Bar {
+            open: from.take()?,
+            high: from.take()?,
+            low: from.take()?,
+            close: from.take()?,
+            volume: from.take()?,
+        };
+        let bar = ClosedBar { prices, end: from.take()?, length_ns: from.take()? };
+        self.bar = has_bar.then_some(bar);
+        self.ledger.load(from)?;
+        self.enter = from.take_option()?;
+        let has_exit: bool = from.take()?;
+        let exit = ExitTarget {
+            rule: from.take()?,
+            price: from.take_option()?,
+            protect: from.take_option()?,
+            ttl_ns: from.take()?,
+            ioc: from.take()?,
+            left: from.take()?,
+            order: from.take_option()?,
+        };
+        self.exit = has_exit.then_some(exit);
+        self.ran = from.take()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,265 @@
+//! Where a stage's records go: into the journal, against a journal, or nowhere.
+//!
+//! In replay the tape holds what the journal says and compares it with what is computed again. The
+//! first difference is kept with its seq and field; the session then goes on, so that the counts
+//! still tell how far the journal reaches.
+
+use std::path::Path;
+
+use journal::{ReadError, Reader};
+use model::codec::{DecodeError, decode};
+use model::event::{EVENT_BYTES, Event, Lane};
+
+use crate::recorder::LaneRecorder;
+
+/// Records of one or more lanes.
+#[derive(Debug)]
+pub enum Tape {
+    /// Journaled, or nowhere when the recorder is off.
+    Record(LaneRecorder),
+    /// Compared with a journal, by lane.
+    Compare(Vec<Comparison>),
+}
+
+/// One lane of a journal, being compared.
+#[derive(Debug)]
+pub struct Comparison {
+    lane: Lane,
+    reader: JournaledEvents,
+    compared: u64,
+    /// Records that were computed after the journal's last one of this lane.
+    beyond: u64,
+    difference: Option<Difference>,
+    failed: Option<TapeError>,
+}
+
+/// A record that is not what the journal says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Seq of the record.
+    pub seq: u64,
+    /// Lane and kind, then the field: `Risk Decision.qty`.
+    pub field: String,
+    /// What the journal says.
+    pub journaled: String,
+    /// What was computed.
+    pub recomputed: String,
+}
+
+/// A journal whose records cannot be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum TapeError {
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A record is no event.
+    #[error("record with seq {seq} is no event of this version: {source}")]
+    Decode {
+        /// Seq of the record.
+        seq: u64,
+        /// Why.
+        source: DecodeError,
+    },
+}
+
+/// The events of one lane of a journal, in order.
+#[derive(Debug)]
+pub struct JournaledEvents {
+    reader: Reader,
+    lane: u8,
+    /// The second half of a record of two events.
+    half: Option<Event>,
+}
+
+/// First record type that is no event: texts such as the run's metadata.
+pub const KIND_TEXT_MIN: u16 = 0x4000;
+/// Record type of the run's metadata: a [`crate::setup::Setup`] as JSON.
+pub const KIND_RUN_METADATA: u16 = 0x4001;
+/// Record type of one rule text: its name, a line feed, the text.
+pub const KIND_RULES_LOADED: u16 = 0x4002;
+
+impl Tape {
+    /// Returns a tape that keeps nothing.
+    #[must_use]
+    pub fn off() -> Self {
+        Self::Record(LaneRecorder::off())
+    }
+
+    /// Records or compares those of the events that belong to `lane`.
+    #[inline]
+    pub fn write(&mut self, lane: Lane, events: &[Event]) {
+        match self {
+            Self::Record(recorder) => recorder.record_lane(lane, events),
+            Self::Compare(lanes) => {
+                if let Some(comparison) = lanes.iter_mut().find(|c| c.lane == lane) {
+                    for event in events.iter().filter(|e| e.kind().lane() == lane) {
+                        comparison.compare(event);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns how many execution records were written here: what the gate waits for.
+    #[must_use]
+    pub fn executions(&self) -> u64 {
+        match self {
+            Self::Record(recorder) => recorder.executions(),
+            Self::Compare(_) => 0,
+        }
+    }
+
+    /// Returns true when the journal is lost: the session must stop.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        match self {
+            Self::Record(recorder) => recorder.failed(),
+            Self::Compare(lanes) => lanes.iter().any(|lane| lane.failed.is_some()),
+        }
+    }
+
+    /// Returns the comparisons, if this tape compares.
+    #[must_use]
+    pub fn into_comparisons(self) -> Vec<Comparison> {
+        match self {
+            Self::Record(_) => Vec::new(),
+            Self::Compare(lanes) => lanes,
+        }
+    }
+}
+
+impl Comparison {
+    /// Opens one lane of a journal.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the journal cannot be opened.
+    pub fn open(dir: &Path, lane: Lane) -> Result<Self, ReadError> {
+        let reader = JournaledEvents::open(dir, lane)?;
+        Ok(Self { lane, reader, compared: 0, beyond: 0, difference: None, failed: None })
+    }
+
+    fn compare(&mut self, event: &Event) {
+        if self.failed.is_some() {
+            return;
+        }
+        match self.reader.next() {
+            Ok(Some(journaled)) => {
+                self.compared = self.compared.saturating_add(1);
+                if journaled != *event && self.difference.is_none() {
+                    self.difference = Some(difference(&journaled, event));
+                }
+            }
+            Ok(None) => self.beyond = self.beyond.saturating_add(1),
+            Err(error) => self.failed = Some(error),
+        }
+    }
+
+    /// Ends the comparison. `complete` tells that the journal was sealed: then a record too few or
+    /// too many is a difference as well.
+    ///
+    /// # Errors
+    /// [`TapeError`] when the journal could not be read to its end.
+    pub fn finish(mut self, complete: bool) -> Result<(u64, Option<Difference>), TapeError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let rest = self.reader.next()?;
+        if self.difference.is_none() {
+            if let Some(event) = rest {
+                self.difference = Some(Difference {
+                    seq: event.seq.0,
+                    field: format!("{:?} {}", self.lane, event.kind().name()),
+                    journaled: format!("{:?}", event.body()),
+                    recomputed: "nothing".to_owned(),
+                });
+            } else if complete && self.beyond > 0 {
+                self.difference = Some(Difference {
+                    seq: 0,
+                    field: format!("{:?} records", self.lane),
+                    journaled: self.compared.to_string(),
+                    recomputed: self.compared.saturating_add(self.beyond).to_string(),
+                });
+            }
+        }
+        Ok((self.compared, self.difference))
+    }
+}
+
+impl JournaledEvents {
+    /// Opens the events of one lane.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the journal cannot be opened.
+    pub fn open(dir: &Path, lane: Lane) -> Result<Self, ReadError> {
+        Ok(Self { reader: Reader::open(dir)?, lane: lane as u8, half: None })
+    }
+
+    /// Returns the next event of the lane.
+    ///
+    /// # Errors
+    /// [`TapeError`] when the journal cannot be read or a record is no event.
+    pub fn next(&mut self) -> Result<Option<Event>, TapeError> {
+        if let Some(half) = self.half.take() {
+            return Ok(Some(half));
+        }
+        while let Some(record) = self.reader.next()? {
+            let header = record.header;
+            if header.lane != self.lane || header.kind >= KIND_TEXT_MIN {
+                continue;
+            }
+            let fault = |source| TapeError::Decode { seq: header.seq, source };
+            let (first, second) =
+                record.payload.split_at_checked(EVENT_BYTES).unwrap_or((record.payload, &[]));
+            let event = decode(first).map_err(fault)?;
+            if !second.is_empty() {
+                self.half = Some(decode(second).map_err(fault)?);
+            }
+            return Ok(Some(event));
+        }
+        Ok(None)
+    }
+}
+
+/// Names the first field in which two events differ.
+#[must_use]
+pub fn difference(journaled: &Event, recomputed: &Event) -> Difference {
+    let seq = journaled.seq.0.min(recomputed.seq.0);
+    let place = format!("{:?} {}", journaled.kind().lane(), journaled.kind().name());
+    let differs = |field: &str, one: String, other: String| Difference {
+        seq,
+        field: format!("{place}.{field}"),
+        journaled: one,
+        recomputed: other,
+    };
+    if journaled.kind() != recomputed.kind() {
+        return differs(
+            "kind",
+            format!("{:?}", journaled.body()),
+            format!("{:?}", recomputed.body()),
+        );
+    }
+    let head = |event: &Event| {
+        [
+            ("seq", event.seq.0.to_string()),
+            ("ts", event.ts.0.to_string()),
+            ("instrument", event.instrument.0.to_string()),
+            ("flags", event.flags.to_string()),
+        ]
+    };
+    for ((name, one), (_, other)) in head(journaled).into_iter().zip(head(recomputed)) {
+        if one != other {
+            return differs(name, one, other);
+        }
+    }
+    let fields = |event: &Event| {
+        let mut fields = Vec::new();
+        event.body().describe(&mut |name, value| fields.push((name, format!("{value:?}"))));
+        fields
+    };
+    for ((name, one), (_, other)) in fields(journaled).into_iter().zip(fields(recomputed)) {
+        if one != other {
+            return differs(name, one, other);
+        }
+    }
+    differs("payload", String::new(), String::new())
+}

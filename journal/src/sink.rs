@@ -1,0 +1,78 @@
+//! A segment in use, whichever way it is written. Both ways put the same bytes into the file.
+
+use crate::disk::{Disk, SegmentFile};
+use crate::error::{Action, DiskError};
+use crate::frame::NewFrame;
+use crate::map::MappedSegment;
+use crate::pwrite::PwriteSegment;
+
+/// How records reach the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SinkKind {
+    /// Stores into a mapped segment: nanoseconds per record, no system call.
+    Mmap,
+    /// One system call per record: a failing disk is an error and never a signal.
+    Pwrite,
+}
+
+/// A segment file with its way of writing.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) index: u64,
+    pub(crate) file: SegmentFile,
+    sink: Sink,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Mmap(MappedSegment),
+    Pwrite(PwriteSegment),
+}
+
+impl Segment {
+    /// Creates segment `index`, reserved, durable and ready to be written.
+    pub(crate) fn create(
+        disk: &Disk,
+        dir: &std::path::Path,
+        index: u64,
+        bytes: u64,
+        kind: SinkKind,
+    ) -> Result<Self, DiskError> {
+        let file = disk.create_segment(dir, index, bytes)?;
+        let sink = match kind {
+            SinkKind::Pwrite => Ok(Sink::Pwrite(PwriteSegment::new())),
+            SinkKind::Mmap => map(&file, bytes).map(Sink::Mmap),
+        };
+        match sink {
+            Ok(sink) => Ok(Self { index, file, sink }),
+            Err(cause) => {
+                // The first failure is the one to report; a left-over file is an empty spare.
+                disk.remove(file.path()).ok();
+                Err(cause)
+            }
+        }
+    }
+
+    /// Writes one frame.
+    #[inline]
+    pub(crate) fn commit(&mut self, offset: usize, frame: &NewFrame<'_>) -> Result<(), DiskError> {
+        match &mut self.sink {
+            Sink::Mmap(mapped) => {
+                mapped.commit(offset, frame);
+                Ok(())
+            }
+            Sink::Pwrite(written) => written.commit(&self.file, offset, frame),
+        }
+    }
+
+    /// Gives up the mapping, if there is one, and keeps the file.
+    pub(crate) fn into_file(self) -> SegmentFile {
+        self.file
+    }
+}
+
+fn map(file: &SegmentFile, bytes: u64) -> Result<MappedSegment, DiskError> {
+    let mapped = file.attempt(Action::Map, |file| MappedSegment::new(file, bytes))?;
+    file.attempt(Action::Populate, |_| mapped.populate())?;
+    Ok(mapped)
+}

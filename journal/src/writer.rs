@@ -1,0 +1,336 @@
+//! The single writer: one thread, one head, append only.
+//!
+//! Per record: check the header against the rules of order, compute the checksum, copy, and store
+//! the length last. With the mapped sink that is a few dozen nanoseconds without allocation or
+//! system call, except at a segment roll, where the writer takes a spare and writes its header.
+//!
+//! After the first failed write or sync the writer is *poisoned*: it accepts nothing, seals nothing
+//! and proves nothing. A sync must not be repeated, because Linux marks the pages clean after the
+//! failure and would report success for data that is lost.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::control::{self, Barrier};
+use crate::disk::{Disk, Lock};
+use crate::error::{AppendError, DiskError, OpenError};
+use crate::frame;
+use crate::header::{Identity, SegmentHeader, is_segment_length};
+use crate::layout::{
+    FLAGS_JOURNAL, FRAME_ALIGN, HEADER_BYTES, KIND_BARRIER, KIND_CONTROL_FIRST, LANE_CONTROL,
+    PAYLOAD_BYTES_MAX, RecordHeader, TAIL_RESERVE_BYTES, to_u64, to_usize,
+};
+use crate::order::{Order, PIECE_FIRST, PIECE_LAST, PIECE_MIDDLE};
+use crate::seal::{Place, Retired};
+use crate::sink::{Segment, SinkKind};
+use crate::spare::{Keeper, Link, Workshop, connect};
+
+/// How a new journal is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Length of every segment file in bytes: a power of two from 8 KiB (tests) to 1 GiB.
+    pub segment_bytes: u64,
+    /// How records reach the file.
+    pub sink: SinkKind,
+    /// Whose journal it is.
+    pub identity: Identity,
+}
+
+/// Appends records to a journal; there is one per directory, and it belongs to one thread at a
+/// time.
+#[derive(Debug)]
+pub struct Writer {
+    segment: Segment,
+    /// Offset in the segment of the next frame; a multiple of 32.
+    head: u64,
+    /// Absolute offset of the segment.
+    base: u64,
+    /// Number of the segment's first record.
+    base_rec_no: u64,
+    order: Order,
+    options: Options,
+    place: Place,
+    link: Link,
+    poisoned: bool,
+    /// Keeps other writers out.
+    _lock: Arc<Lock>,
+}
+
+/// What a sealed journal holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sealed {
+    /// All records, the journal's own and every piece of a fragmented record included.
+    pub records: u64,
+    /// The last input sequence, 0 if there was no input.
+    pub last_seq: u64,
+    /// Length of all segment files.
+    pub bytes: u64,
+    /// Number of segment files.
+    pub segments: u64,
+}
+
+impl Writer {
+    /// Creates a journal in `dir`, which is created if absent, and returns its writer and the
+    /// keeper of its segments. The first segment is durable when this returns.
+    ///
+    /// # Errors
+    /// [`OpenError::NotEmpty`] if the directory holds segments, [`OpenError::Locked`] if another
+    /// writer holds it, [`OpenError::SegmentBytes`] for an impossible length, and
+    /// [`OpenError::Disk`] if the file system refuses, for example because it is full.
+    pub fn create(dir: &Path, options: &Options) -> Result<(Self, Keeper), OpenError> {
+        Self::create_on(Disk::default(), dir, options)
+    }
+
+    pub(crate) fn create_on(
+        disk: Disk,
+        dir: &Path,
+        options: &Options,
+    ) -> Result<(Self, Keeper), OpenError> {
+        let bytes = options.segment_bytes;
+        if !is_segment_length(bytes) {
+            return Err(OpenError::SegmentBytes { bytes });
+        }
+        disk.create_dir(dir)?;
+        let lock = Arc::new(disk.lock(dir)?);
+        if !disk.segments(dir)?.is_empty() {
+            return Err(OpenError::NotEmpty { dir: dir.to_path_buf() });
+        }
+        let place = Place { segment_bytes: bytes, nonce: options.identity.nonce };
+        let mut workshop = Workshop {
+            disk,
+            dir: dir.to_path_buf(),
+            kind: options.sink,
+            place,
+            next_index: 0,
+            previous_hash: [0; 32],
+            sealed_bytes: 0,
+            _lock: Arc::clone(&lock),
+        };
+        let segment = workshop.prepare()?;
+        let order = Order::start();
+        let begun =
+            write_header(&segment, options, order, 0).and_then(|()| segment.file.sync_data());
+        if let Err(cause) = begun {
+            // The first failure is the one to report.
+            workshop.disk.remove(segment.file.path()).ok();
+            return Err(cause.into());
+        }
+        let (link, keeper) = connect(workshop);
+        let writer = Self {
+            segment,
+            head: HEADER_BYTES,
+            base: 0,
+            base_rec_no: 0,
+            order,
+            options: *options,
+            place,
+            link,
+            poisoned: false,
+            _lock: lock,
+        };
+        Ok((writer, keeper))
+    }
+
+    /// Appends one record. When this returns it is in the page cache: it survives the death of the
+    /// process. At a segment roll it may wait for a spare segment.
+    ///
+    /// # Errors
+    /// [`AppendError::TooLong`], [`AppendError::Reserved`] and [`AppendError::Order`] refuse the
+    /// record and change nothing. [`AppendError::Disk`] from the preparation of a segment changes
+    /// nothing either and may be tried again; after any other failure the writer is poisoned.
+    pub fn append(&mut self, header: RecordHeader, payload: &[u8]) -> Result<(), AppendError> {
+        self.admit(&header)?;
+        let limit = self.payload_limit();
+        if to_u64(payload.len()) > limit {
+            return Err(AppendError::TooLong { bytes: payload.len(), limit });
+        }
+        if self.link.has_report() {
+            self.barrier()?;
+        }
+        self.write(header, payload)
+    }
+
+    /// Appends a payload of any length, in as many pieces as it needs. A reader sees one record.
+    /// The pieces carry the same header, and the rules of order count them as one record.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append), but for `TooLong`; a failure after the first piece poisons the
+    /// writer.
+    pub fn append_blob(&mut self, header: RecordHeader, payload: &[u8]) -> Result<(), AppendError> {
+        self.admit(&header)?;
+        if self.link.has_report() {
+            self.barrier()?;
+        }
+        let limit = to_usize(self.payload_limit());
+        if payload.len() <= limit {
+            return self.write(header, payload);
+        }
+        let mut pieces = payload.chunks(limit);
+        let mut flag = PIECE_FIRST;
+        while let Some(piece) = pieces.next() {
+            if pieces.len() == 0 {
+                flag = PIECE_LAST;
+            }
+            let written = self.write(RecordHeader { flags: header.flags | flag, ..header }, piece);
+            self.poisoned |= written.is_err() && self.order.is_open();
+            written?;
+            flag = PIECE_MIDDLE;
+        }
+        Ok(())
+    }
+
+    /// Records so far, the journal's own and every piece of a fragmented record included.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.order.next_rec_no()
+    }
+
+    /// The last input sequence, 0 if there was no input.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        self.order.last_seq()
+    }
+
+    /// Ends the run in order: syncs and seals all segments and releases the lock. A writer that is
+    /// dropped instead leaves an unsealed journal, as a killed process does.
+    ///
+    /// # Errors
+    /// [`AppendError::Disk`] if a write or sync fails, [`AppendError::Poisoned`] if one failed
+    /// before, [`AppendError::KeeperGone`] if the keeper's thread died. The journal is then
+    /// unsealed.
+    pub fn seal(mut self) -> Result<Sealed, AppendError> {
+        if self.poisoned {
+            return Err(AppendError::Poisoned);
+        }
+        if self.link.has_report() {
+            self.barrier()?;
+        }
+        let segments = self.segment.index.saturating_add(1);
+        let (records, last_seq) = (self.records().saturating_add(1), self.last_seq());
+        let last = Retired {
+            segment: self.segment,
+            end: self.head,
+            records: self.order.next_rec_no().saturating_sub(self.base_rec_no),
+            order: self.order,
+            is_final: true,
+        };
+        let report = self.link.finish(last)?;
+        Ok(Sealed { records, last_seq, bytes: report.bytes, segments })
+    }
+
+    /// Refuses what belongs to the journal, and everything once poisoned.
+    #[inline]
+    fn admit(&self, header: &RecordHeader) -> Result<(), AppendError> {
+        if self.poisoned {
+            return Err(AppendError::Poisoned);
+        }
+        let RecordHeader { kind, lane, flags, .. } = *header;
+        if kind >= KIND_CONTROL_FIRST || lane == LANE_CONTROL || flags & FLAGS_JOURNAL != 0 {
+            return Err(AppendError::Reserved { kind, lane, flags });
+        }
+        Ok(())
+    }
+
+    /// The longest payload that fits one frame and one segment.
+    #[inline]
+    fn payload_limit(&self) -> u64 {
+        let room = self.options.segment_bytes.saturating_sub(HEADER_BYTES + TAIL_RESERVE_BYTES);
+        room.saturating_sub(FRAME_ALIGN).min(PAYLOAD_BYTES_MAX)
+    }
+
+    /// Writes one frame, after a roll if the segment is full.
+    #[inline]
+    fn write(&mut self, header: RecordHeader, payload: &[u8]) -> Result<(), AppendError> {
+        self.order.check(&header)?;
+        let end = self.head.saturating_add(frame::frame_bytes(payload.len()));
+        if end > self.options.segment_bytes.saturating_sub(TAIL_RESERVE_BYTES) {
+            self.roll()?;
+        }
+        let at = self.base.saturating_add(self.head);
+        let frame = frame::build(header, self.order.next_rec_no(), payload, self.place.nonce, at);
+        if let Err(cause) = self.segment.commit(to_usize(self.head), &frame) {
+            return Err(self.poison(cause));
+        }
+        self.head = self.head.saturating_add(frame.bytes());
+        self.order.advance(&header);
+        Ok(())
+    }
+
+    /// Moves to the next segment and hands over the full one. The next header is written before
+    /// the full segment is sealed: it proves that the full one is complete.
+    #[cold]
+    fn roll(&mut self) -> Result<(), AppendError> {
+        let next = self.link.next_segment().map_err(|cause| self.poison_if_sync(cause))?;
+        assert_eq!(next.index, self.segment.index.saturating_add(1), "spares come in order");
+        let base = self.order.after_control();
+        if let Err(cause) = write_header(&next, &self.options, base, self.head) {
+            return Err(self.poison(cause));
+        }
+        let retired = Retired {
+            segment: std::mem::replace(&mut self.segment, next),
+            end: self.head,
+            records: self.order.next_rec_no().saturating_sub(self.base_rec_no),
+            order: self.order,
+            is_final: false,
+        };
+        self.base = self.place.absolute(self.segment.index, 0);
+        self.head = HEADER_BYTES;
+        self.order = base;
+        self.base_rec_no = base.next_rec_no();
+        self.link.retire(retired).inspect_err(|_| self.poisoned = true)
+    }
+
+    /// Records that sealed segments are durable.
+    #[cold]
+    fn barrier(&mut self) -> Result<(), AppendError> {
+        let report = match self.link.newest_report() {
+            Ok(Some(report)) => report,
+            Ok(None) => return Ok(()),
+            Err(cause) => return Err(self.poison(cause)),
+        };
+        let barrier = Barrier {
+            durable_off: report.durable_off,
+            durable_seq: report.durable_seq,
+            hash: report.hash,
+        };
+        self.write(control::header(KIND_BARRIER, &self.order), &barrier.encode())
+    }
+
+    fn poison(&mut self, cause: DiskError) -> AppendError {
+        self.poisoned = true;
+        AppendError::Disk(cause)
+    }
+
+    /// Poisons after a failed sync and after the loss of the keeper; a full disk may empty again.
+    fn poison_if_sync(&mut self, cause: AppendError) -> AppendError {
+        let mut cause = cause;
+        if matches!(cause, AppendError::KeeperGone) {
+            // A keeper that stopped has left the reason among its reports.
+            if let Err(reason) = self.link.newest_report() {
+                cause = AppendError::Disk(reason);
+            }
+        }
+        let harmless = matches!(&cause, AppendError::Disk(error) if !error.action.is_sync());
+        self.poisoned |= !harmless;
+        cause
+    }
+}
+
+/// Writes the first page of a segment, whose records go on from `base`.
+fn write_header(
+    segment: &Segment,
+    options: &Options,
+    base: Order,
+    previous_end: u64,
+) -> Result<(), DiskError> {
+    let header = SegmentHeader {
+        identity: options.identity,
+        segment_bytes: options.segment_bytes,
+        index: segment.index,
+        base_rec_no: base.next_rec_no(),
+        base_seq: base.next_seq(),
+        base_ts_ns: base.last_ts_ns(),
+        previous_end,
+    };
+    segment.file.write_at(&header.encode(), 0)
+}

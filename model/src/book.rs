@@ -1,0 +1,227 @@
+//! Price levels of one instrument, folded from book events.
+//!
+//! Each side is one sorted run of levels with the best at its end: changes cluster around the
+//! touch, so they move few bytes. Room for `LEVELS_MAX` levels a side is taken once; after that
+//! nothing allocates. Quantities are absolute, zero removes.
+
+use crate::codec::{Image, ImageError, ImageReader, ImageWriter};
+use crate::num::{Price, Qty};
+use crate::order::Side;
+
+/// LIMIT: levels kept on one side. Recorded spot books stay below 8,000; what is further from the
+/// touch than this many levels is dropped, worst first, and counted.
+pub const LEVELS_MAX: usize = 16_384;
+
+/// One price level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Level {
+    /// Price at the instrument's scale.
+    pub price: Price,
+    /// Displayed quantity, positive.
+    pub qty: Qty,
+}
+
+/// Both sides of a book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Book {
+    bids: Ladder,
+    asks: Ladder,
+}
+
+/// One side. Keys are prices for bids and negated prices for asks, so that both sort best last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Ladder {
+    levels: Vec<(i64, i64)>,
+    sign: i64,
+    dropped: u64,
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Book {
+    /// Returns an empty book with its room taken.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { bids: Ladder::new(1), asks: Ladder::new(-1) }
+    }
+
+    /// Returns a book without room: for instruments whose data has no levels.
+    #[must_use]
+    pub fn empty() -> Self {
+        let side = |sign| Ladder { levels: Vec::new(), sign, dropped: 0 };
+        Self { bids: side(1), asks: side(-1) }
+    }
+
+    /// Sets the quantity at a price; zero removes the level. Returns what stood there before.
+    #[inline]
+    pub fn set(&mut self, side: Side, price: Price, qty: Qty) -> Qty {
+        Qty(self.ladder_mut(side).set(price.0, qty.0))
+    }
+
+    /// Removes all levels.
+    pub fn clear(&mut self) {
+        self.bids.levels.clear();
+        self.asks.levels.clear();
+    }
+
+    /// Returns the best level of a side.
+    #[inline]
+    #[must_use]
+    pub fn best(&self, side: Side) -> Option<Level> {
+        self.ladder(side).levels(1).next()
+    }
+
+    /// Returns the levels of a side, best first.
+    pub fn levels(&self, side: Side) -> impl Iterator<Item = Level> + '_ {
+        self.ladder(side).levels(usize::MAX)
+    }
+
+    /// Returns the quantity shown at a price.
+    #[must_use]
+    pub fn qty_at(&self, side: Side, price: Price) -> Qty {
+        let ladder = self.ladder(side);
+        let key = price.0.saturating_mul(ladder.sign);
+        match ladder.levels.binary_search_by_key(&key, |level| level.0) {
+            Ok(at) => Qty(ladder.levels.get(at).map_or(0, |level| level.1)),
+            Err(_) => Qty(0),
+        }
+    }
+
+    /// Returns the number of levels of a side.
+    #[must_use]
+    pub fn len(&self, side: Side) -> usize {
+        self.ladder(side).levels.len()
+    }
+
+    /// Tells whether both sides are empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bids.levels.is_empty() && self.asks.levels.is_empty()
+    }
+
+    /// Tells whether both sides have a level and the best bid is not below the best ask.
+    #[must_use]
+    pub fn is_crossed(&self) -> bool {
+        match (self.best(Side::Buy), self.best(Side::Sell)) {
+            (Some(bid), Some(ask)) => bid.price >= ask.price,
+            _ => false,
+        }
+    }
+
+    /// Returns how many levels were dropped for want of room.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.bids.dropped.saturating_add(self.asks.dropped)
+    }
+
+    fn ladder(&self, side: Side) -> &Ladder {
+        match side {
+            Side::Buy => &self.bids,
+            Side::Sell => &self.asks,
+        }
+    }
+
+    fn ladder_mut(&mut self, side: Side) -> &mut Ladder {
+        match side {
+            Side::Buy => &mut self.bids,
+            Side::Sell => &mut self.asks,
+        }
+    }
+}
+
+impl Ladder {
+    fn new(sign: i64) -> Self {
+        Self { levels: Vec::with_capacity(LEVELS_MAX), sign, dropped: 0 }
+    }
+
+    fn set(&mut self, price: i64, qty: i64) -> i64 {
+        let key = price.saturating_mul(self.sign);
+        match self.find(key) {
+            Ok(at) if qty > 0 => {
+                self.levels.get_mut(at).map_or(0, |level| std::mem::replace(&mut level.1, qty))
+            }
+            Ok(at) => self.levels.remove(at).1,
+            Err(_) if qty <= 0 => 0,
+            Err(at) => {
+                self.insert(at, (key, qty));
+                0
+            }
+        }
+    }
+
+    /// Finds a key: a few steps from the best end, where most changes are, then by halves.
+    #[inline]
+    fn find(&self, key: i64) -> Result<usize, usize> {
+        const NEAR: usize = 8;
+        let len = self.levels.len();
+        let split = len.saturating_sub(NEAR);
+        let (far, near) = self.levels.split_at_checked(split).unwrap_or((&self.levels, &[]));
+        match near.first() {
+            Some(first) if key >= first.0 => {
+                for (offset, level) in near.iter().enumerate().rev() {
+                    if level.0 == key {
+                        return Ok(split.saturating_add(offset));
+                    }
+                    if level.0 < key {
+                        return Err(split.saturating_add(offset).saturating_add(1));
+                    }
+                }
+                Err(split)
+            }
+            _ => far.binary_search_by(|level| level.0.cmp(&key)),
+        }
+    }
+
+    fn insert(&mut self, at: usize, level: (i64, i64)) {
+        if self.levels.len() < LEVELS_MAX {
+            self.levels.insert(at, level);
+            return;
+        }
+        self.dropped = self.dropped.saturating_add(1);
+        if at > 0 {
+            // Full: the worst level makes room for a better one.
+            self.levels.remove(0);
+            self.levels.insert(at.saturating_sub(1), level);
+        }
+    }
+
+    fn levels(&self, max: usize) -> impl Iterator<Item = Level> + '_ {
+        let sign = self.sign;
+        self.levels
+            .iter()
+            .rev()
+            .take(max)
+            .map(move |(key, qty)| Level { price: Price(key.saturating_mul(sign)), qty: Qty(*qty) })
+    }
+}
+
+impl Image for Book {
+    fn save(&self, out: &mut ImageWriter) {
+        for ladder in [&self.bids, &self.asks] {
+            out.put(ladder.dropped);
+            out.put_len(ladder.levels.len());
+            for (key, qty) in &ladder.levels {
+                out.put(*key);
+                out.put(*qty);
+            }
+        }
+    }
+
+    fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
+        for ladder in [&mut self.bids, &mut self.asks] {
+            ladder.dropped = from.take()?;
+            ladder.levels.clear();
+            for _ in 0..from.take_len(LEVELS_MAX)? {
+                ladder.levels.push((from.take()?, from.take()?));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

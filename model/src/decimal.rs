@@ -1,0 +1,211 @@
+//! Decimal text to integer mantissas and back, exactly.
+//!
+//! Numbers of venues and recorded files never pass through a float: `"35260.10"` at scale 1 is
+//! 352,601, and a digit that the scale cannot hold is an error. The exponent form (`9e-05`) occurs
+//! in recorded klines and is read as what it means.
+
+/// LIMIT: longest decimal text; venues send at most about 30 characters.
+pub const TEXT_BYTES_MAX: usize = 64;
+
+/// Why a text is no decimal number of the wanted scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecimalError {
+    /// Empty, longer than [`TEXT_BYTES_MAX`], or not a number.
+    #[error("not a decimal number")]
+    Malformed,
+    /// A digit other than zero stands behind the last decimal of the scale.
+    #[error("more decimals than the scale holds")]
+    TooFine,
+    /// The mantissa passes an `i64`.
+    #[error("number too large")]
+    TooLarge,
+}
+
+/// A decimal number before it is given a scale: `digits * 10^exponent`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decimal {
+    /// All digits as one signed integer.
+    pub digits: i128,
+    /// Power of ten of the last digit.
+    pub exponent: i32,
+}
+
+impl Decimal {
+    /// Reads decimal text: sign, digits with an optional point, optional exponent.
+    ///
+    /// # Errors
+    /// [`DecimalError::Malformed`] for anything else, [`DecimalError::TooLarge`] past an `i128`.
+    pub fn parse(text: &[u8]) -> Result<Self, DecimalError> {
+        if text.is_empty() || text.len() > TEXT_BYTES_MAX {
+            return Err(DecimalError::Malformed);
+        }
+        let (negative, text) = match text.split_first() {
+            Some((b'-', rest)) => (true, rest),
+            Some((b'+', rest)) => (false, rest),
+            _ => (false, text),
+        };
+        let split = text.iter().position(|byte| matches!(byte, b'e' | b'E'));
+        let (mantissa, exponent) = match split.and_then(|at| text.split_at_checked(at)) {
+            Some((mantissa, exponent)) => (mantissa, parse_exponent(exponent)?),
+            None => (text, 0),
+        };
+        let mut digits = 0_i128;
+        let mut decimals = None;
+        let mut count = 0_usize;
+        for byte in mantissa {
+            match byte {
+                b'0'..=b'9' => {
+                    let digit = i128::from(byte.wrapping_sub(b'0'));
+                    digits = digits
+                        .checked_mul(10)
+                        .and_then(|sum| sum.checked_add(digit))
+                        .ok_or(DecimalError::TooLarge)?;
+                    count = count.saturating_add(1);
+                    decimals = decimals.map(|n: i32| n.saturating_add(1));
+                }
+                b'.' if decimals.is_none() && count > 0 => decimals = Some(0),
+                _ => return Err(DecimalError::Malformed),
+            }
+        }
+        if count == 0 || decimals == Some(0) {
+            return Err(DecimalError::Malformed);
+        }
+        let exponent = exponent.saturating_sub(decimals.unwrap_or(0));
+        Ok(Self { digits: if negative { digits.saturating_neg() } else { digits }, exponent })
+    }
+
+    /// Returns the decimals that are needed to hold the number: trailing zeros do not count.
+    #[must_use]
+    pub fn decimals(self) -> u32 {
+        let mut digits = self.digits;
+        let mut exponent = self.exponent;
+        if digits == 0 {
+            return 0;
+        }
+        while exponent < 0 && digits.checked_rem(10) == Some(0) {
+            digits = digits.checked_div(10).unwrap_or(0);
+            exponent = exponent.saturating_add(1);
+        }
+        if exponent < 0 { exponent.unsigned_abs() } else { 0 }
+    }
+
+    /// Returns the mantissa at `decimals` decimals.
+    ///
+    /// # Errors
+    /// [`DecimalError::TooFine`] when a digit would be lost, [`DecimalError::TooLarge`] on
+    /// overflow.
+    pub fn at_scale(self, decimals: u8) -> Result<i128, DecimalError> {
+        if self.digits == 0 {
+            return Ok(0);
+        }
+        let shift = self.exponent.saturating_add(i32::from(decimals));
+        let power = u8::try_from(shift.unsigned_abs()).ok().and_then(crate::num::pow10);
+        if shift >= 0 {
+            let power = power.ok_or(DecimalError::TooLarge)?;
+            return self.digits.checked_mul(power).ok_or(DecimalError::TooLarge);
+        }
+        // No i128 but zero is a multiple of a power that passes it.
+        let power = power.ok_or(DecimalError::TooFine)?;
+        match self.digits.checked_rem(power) {
+            Some(0) => self.digits.checked_div(power).ok_or(DecimalError::TooLarge),
+            _ => Err(DecimalError::TooFine),
+        }
+    }
+}
+
+fn parse_exponent(text: &[u8]) -> Result<i32, DecimalError> {
+    let digits = text.get(1..).unwrap_or_default();
+    let (negative, digits) = match digits.split_first() {
+        Some((b'-', rest)) => (true, rest),
+        Some((b'+', rest)) => (false, rest),
+        _ => (false, digits),
+    };
+    if digits.is_empty() || digits.len() > 3 || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(DecimalError::Malformed);
+    }
+    let value = digits.iter().fold(0_i32, |sum, byte| {
+        sum.saturating_mul(10).saturating_add(i32::from(byte.saturating_sub(b'0')))
+    });
+    Ok(if negative { value.saturating_neg() } else { value })
+}
+
+/// Reads decimal text straight to a mantissa at `decimals` decimals.
+///
+/// The plain form of venue frames (digits, one point, trailing zeros) takes a path of its own
+/// without wide arithmetic; everything else goes through [`Decimal::parse`].
+///
+/// # Errors
+/// As [`Decimal::parse`] and [`Decimal::at_scale`]; [`DecimalError::TooLarge`] past an `i64`.
+#[inline]
+pub fn parse_mantissa(text: &[u8], decimals: u8) -> Result<i64, DecimalError> {
+    if let Some(mantissa) = parse_plain(text, decimals) {
+        return Ok(mantissa);
+    }
+    let wide = Decimal::parse(text)?.at_scale(decimals)?;
+    i64::try_from(wide).map_err(|_| DecimalError::TooLarge)
+}
+
+/// Reads `123.4500` when it has at most 18 digits in all and loses none; `None` asks for the
+/// general path.
+#[inline]
+fn parse_plain(text: &[u8], decimals: u8) -> Option<i64> {
+    let point = text.iter().position(|byte| *byte == b'.');
+    // 18 digits, and the point if there is one: more could pass an i64.
+    if text.len() > if point.is_some() { 19 } else { 18 } {
+        return None;
+    }
+    let (whole, fraction) = match point {
+        Some(at) => (text.get(..at)?, text.get(at.checked_add(1)?..)?),
+        None => (text, text.get(..0)?),
+    };
+    if whole.is_empty() || (point.is_some() && fraction.is_empty()) {
+        return None;
+    }
+    let kept = usize::from(decimals).min(fraction.len());
+    let (kept, lost) = fraction.split_at_checked(kept)?;
+    if lost.iter().any(|byte| *byte != b'0') {
+        return None;
+    }
+    let mut mantissa = 0_i64;
+    for byte in whole.iter().chain(kept) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        mantissa = mantissa.wrapping_mul(10).wrapping_add(i64::from(digit));
+    }
+    let missing = decimals.checked_sub(u8::try_from(kept.len()).ok()?)?;
+    if missing == 0 {
+        return Some(mantissa);
+    }
+    mantissa.checked_mul(10_i64.checked_pow(u32::from(missing))?)
+}
+
+/// Returns the mantissa at `decimals` decimals as text, without a sign of rounding: `352601` at 1
+/// is `35260.1`. Trailing zeros stay, so equal scales give equal widths.
+#[must_use]
+pub fn format_mantissa(mantissa: i128, decimals: u8) -> String {
+    let digits = mantissa.unsigned_abs().to_string();
+    let decimals = usize::from(decimals);
+    let width = decimals.saturating_add(1);
+    let padded = format!("{digits:0>width$}");
+    let sign = if mantissa < 0 { "-" } else { "" };
+    let at = padded.len().saturating_sub(decimals);
+    match padded.split_at_checked(at) {
+        Some((whole, fraction)) if !fraction.is_empty() => format!("{sign}{whole}.{fraction}"),
+        _ => format!("{sign}{padded}"),
+    }
+}
+
+/// As [`format_mantissa`], with trailing zeros of the fraction dropped: for people.
+#[must_use]
+pub fn format_trimmed(mantissa: i128, decimals: u8) -> String {
+    let text = format_mantissa(mantissa, decimals);
+    if decimals == 0 {
+        return text;
+    }
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests;

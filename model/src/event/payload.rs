@@ -1,0 +1,461 @@
+//! The kinds of event and their fields. This table is the vocabulary: codec, dump and documentation
+//! are derived from it.
+
+use super::{Field, Lane, PAYLOAD_BYTES};
+use crate::id::{AccountId, AssetId, OrderNo, StrategyId};
+use crate::num::{Money, Price, Qty};
+use crate::order::{
+    AccountKind, Action, CancelReason, Cause, DoneReason, EndReason, FeedStatus, InputFault,
+    LatchState, Liquidity, Side, TimeInForce, Verdict,
+};
+use crate::reject::Code;
+use crate::time::{Date, Nanos};
+
+/// Fields that pack into an event's payload.
+pub trait Payload: Copy {
+    /// The kind that these fields belong to.
+    const KIND: Kind;
+    /// Returns the fields as bytes, the rest zero.
+    fn pack(&self) -> [u8; PAYLOAD_BYTES];
+    /// Reads the fields.
+    fn unpack(bytes: &[u8; PAYLOAD_BYTES]) -> Self;
+    /// Calls `see` with each field's name and value as text, in order.
+    fn describe(&self, see: &mut dyn FnMut(&'static str, &dyn std::fmt::Debug));
+}
+
+macro_rules! kinds {
+    ($(
+        $(#[$doc:meta])*
+        $code:literal $lane:ident $name:ident {
+            $($(#[$field_doc:meta])* $field:ident: $ty:ty,)*
+        }
+    )*) => {
+        /// The kind of an event; its number is in journals and never changes.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u16)]
+        pub enum Kind { $($(#[$doc])* $name = $code,)* }
+
+        /// All kinds, by number.
+        pub const KINDS: &[Kind] = &[$(Kind::$name),*];
+
+        impl Kind {
+            /// Returns the kind with this number.
+            #[must_use]
+            pub fn from_code(code: u16) -> Option<Self> {
+                match code { $($code => Some(Self::$name),)* _ => None }
+            }
+
+            /// Returns the lane whose stage writes this kind.
+            #[inline]
+            #[must_use]
+            pub fn lane(self) -> Lane {
+                match self { $(Self::$name => Lane::$lane,)* }
+            }
+
+            /// Returns the name as journals and documents show it.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+        }
+
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+            pub struct $name { $($(#[$field_doc])* pub $field: $ty,)* }
+
+            const _: () = assert!(0 $(+ <$ty as Field>::BYTES)* <= PAYLOAD_BYTES);
+
+            impl Payload for $name {
+                const KIND: Kind = Kind::$name;
+                #[inline]
+                fn pack(&self) -> [u8; PAYLOAD_BYTES] {
+                    let mut bytes = [0; PAYLOAD_BYTES];
+                    let mut _at = 0_usize;
+                    $(
+                        let end = _at.saturating_add(<$ty as Field>::BYTES);
+                        if let Some(slot) = bytes.get_mut(_at..end) { self.$field.store(slot); }
+                        _at = end;
+                    )*
+                    bytes
+                }
+                #[inline]
+                fn unpack(bytes: &[u8; PAYLOAD_BYTES]) -> Self {
+                    let mut _at = 0_usize;
+                    $(
+                        let end = _at.saturating_add(<$ty as Field>::BYTES);
+                        let $field = <$ty as Field>::load(bytes.get(_at..end).unwrap_or(&[]));
+                        _at = end;
+                    )*
+                    Self { $($field),* }
+                }
+                fn describe(&self, see: &mut dyn FnMut(&'static str, &dyn std::fmt::Debug)) {
+                    $(see(stringify!($field), &self.$field);)*
+                }
+            }
+        )*
+
+        /// An event's payload as typed fields.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "each variant is named as its documented payload")]
+        pub enum Body { $($name($name),)* }
+
+        impl Body {
+            /// Reads the fields of a kind.
+            #[inline]
+            #[must_use]
+            pub fn unpack(kind: Kind, bytes: &[u8; PAYLOAD_BYTES]) -> Self {
+                match kind { $(Kind::$name => Self::$name($name::unpack(bytes)),)* }
+            }
+
+            /// Returns the fields as bytes.
+            #[must_use]
+            pub fn pack(&self) -> [u8; PAYLOAD_BYTES] {
+                match self { $(Self::$name(payload) => payload.pack(),)* }
+            }
+
+            /// Calls `see` with each field's name and value, in order.
+            pub fn describe(&self, see: &mut dyn FnMut(&'static str, &dyn std::fmt::Debug)) {
+                match self { $(Self::$name(payload) => payload.describe(see),)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A trade of others.
+    1 Input Trade {
+        /// Price at the instrument's price scale.
+        price: Price,
+        /// Quantity at the instrument's quantity scale.
+        qty: Qty,
+        /// The venue's trade id, 0 when it gives none.
+        trade_id: u64,
+        /// The venue's own time, 0 when unknown; carried, never used for ages.
+        venue_ts: Nanos,
+        /// Side of the order that took.
+        taker: Side,
+    }
+    /// Best bid and ask: from the venue's own stream, or derived from the book of a source that has
+    /// none (`FLAG_DERIVED`). A quantity of zero means that the side is empty.
+    2 Input Quote {
+        /// Best bid price.
+        bid: Price,
+        /// Best ask price.
+        ask: Price,
+        /// Quantity at the best bid.
+        bid_qty: Qty,
+        /// Quantity at the best ask.
+        ask_qty: Qty,
+        /// The venue's update id, 0 when it gives none.
+        update_id: u64,
+    }
+    /// One price level of the book; the last of a message carries `FLAG_LAST`.
+    3 Input BookLevel {
+        /// Price of the level.
+        price: Price,
+        /// Absolute quantity; 0 removes the level.
+        qty: Qty,
+        /// The venue's last update id of the message.
+        update_id: u64,
+        /// The venue's own time, 0 when unknown.
+        venue_ts: Nanos,
+        /// Buy for a bid level, sell for an ask level.
+        side: Side,
+    }
+    /// The book is empty: a snapshot follows, or the sequence broke.
+    4 Input BookClear {
+        /// Update id of the snapshot that follows, 0 when none does.
+        update_id: u64,
+    }
+    /// A closed bar; its [`BarExtra`] stands directly before it under the same seq.
+    5 Input Bar {
+        /// First price.
+        open: Price,
+        /// Highest price.
+        high: Price,
+        /// Lowest price.
+        low: Price,
+        /// Last price.
+        close: Price,
+        /// Traded base quantity.
+        volume: Qty,
+    }
+    /// What a bar needs beyond its prices.
+    6 Input BarExtra {
+        /// First moment of the bar.
+        start: Nanos,
+        /// Length in nanoseconds: the bar ends at `start + length_ns`.
+        length_ns: i64,
+        /// Number of trades, 0 when unknown.
+        trades: u64,
+        /// Traded value in the quote asset, 0 when unknown.
+        quote_volume: Money,
+    }
+    /// A feed changed its state.
+    7 Input FeedState {
+        /// Sequence number that was expected, 0 when that is not the reason.
+        expected: u64,
+        /// Sequence number that came.
+        received: u64,
+        /// The state from here on.
+        status: FeedStatus,
+    }
+    /// A message of a source was not used.
+    8 Input BadInput {
+        /// Line or record number within the source, from 1.
+        line: u64,
+        /// How many such messages this record stands for.
+        count: u64,
+        /// Index of the source in the run's metadata.
+        source: u16,
+        /// What was wrong.
+        fault: InputFault,
+    }
+    /// A moment that a stage asked to be woken at.
+    9 Input Timer {
+        /// The moment asked for.
+        due: Nanos,
+    }
+    /// A trading day begins. The equity at its open is in the [`RiskState`] of the same seq: feed
+    /// does not know it.
+    10 Input DayRoll {
+        /// The day that begins.
+        date: Date,
+    }
+    /// The session begins.
+    11 Input SessionStart {
+        /// Number of instruments in the run's metadata.
+        instruments: u32,
+        /// Seed of everything that is drawn.
+        seed: u64,
+    }
+    /// The session ends: open orders are cancelled, and only their outcomes follow.
+    12 Input SessionEnd {
+        /// Why.
+        reason: EndReason,
+    }
+    /// A balance with which an account opens.
+    13 Input AccountOpened {
+        /// Amount held.
+        total: Money,
+        /// The account.
+        account: AccountId,
+        /// The asset.
+        asset: AssetId,
+        /// Kind of the account.
+        kind: AccountKind,
+    }
+    /// The venue works an order.
+    20 Input OrderAck {
+        /// The order.
+        order: OrderNo,
+    }
+    /// A fill of one of our orders.
+    21 Input Fill {
+        /// The order.
+        order: OrderNo,
+        /// Price paid.
+        price: Price,
+        /// Quantity filled.
+        qty: Qty,
+        /// Fee in units of 1e-9 of the fee asset; negative for a rebate.
+        fee: i64,
+        /// The venue's number of the fill, unique over the run.
+        trade: u32,
+        /// Asset of the fee.
+        fee_asset: AssetId,
+        /// Side of our order.
+        side: Side,
+        /// Maker or taker.
+        liquidity: Liquidity,
+    }
+    /// An order has ended.
+    22 Input OrderDone {
+        /// The order.
+        order: OrderNo,
+        /// Quantity filled in all.
+        filled: Qty,
+        /// The venue's reason of a rejection, else none.
+        code: Code,
+        /// How it ended.
+        reason: DoneReason,
+    }
+    /// A rule of a strategy fired.
+    30 Strategy Signal {
+        /// Limit or protected bound; 0 with `priced` false.
+        price: Price,
+        /// Quantity asked for, floored to the lot.
+        qty: Qty,
+        /// Time to live in nanoseconds, 0 for none.
+        ttl_ns: i64,
+        /// The strategy.
+        strategy: StrategyId,
+        /// Index of the rule in the session's rule table.
+        rule: u16,
+        /// Ordinal within the seq: the order number is (seq, ordinal).
+        ordinal: u16,
+        /// What is asked for.
+        action: Action,
+        /// Side of the order.
+        side: Side,
+        /// Time in force.
+        tif: TimeInForce,
+        /// False when no price could be named: the order is refused as NO_PRICE.
+        priced: bool,
+        /// True for `at_market`: the price is the touch moved by the protect band.
+        protected: bool,
+    }
+    /// The verdict on a signal.
+    40 Risk Decision {
+        /// Final quantity: what may leave, 0 when refused.
+        qty: Qty,
+        /// What was compared, narrowed to 64 bits: money and shares at 1e-9, else mantissas.
+        observed: i64,
+        /// The limit it was compared with, in the same unit.
+        limit: i64,
+        /// The strategy.
+        strategy: StrategyId,
+        /// Ordinal of the signal within its seq.
+        ordinal: u16,
+        /// Primary reason of a refusal or a cut, else none.
+        code: Code,
+        /// Approved or refused.
+        verdict: Verdict,
+        /// Why the deciding value was unknown, if it was.
+        cause: Cause,
+        /// True when the order reduces the position.
+        reduces: bool,
+    }
+    /// Which rules spoke on the verdict directly before it.
+    41 Risk DecisionRules {
+        /// Rules 0 to 63 of the session's rule table, bit by bit.
+        rules_0: u64,
+        /// Rules 64 to 127.
+        rules_1: u64,
+        /// Rules 128 to 191.
+        rules_2: u64,
+        /// Rules 192 to 255.
+        rules_3: u64,
+        /// First eight bytes of the programs' hash.
+        program: u64,
+    }
+    /// A latch waits, arms or ends.
+    42 Risk LatchChanged {
+        /// The measure when it changed, narrowed to 64 bits.
+        observed: i64,
+        /// The limit in force, in the same unit.
+        limit: i64,
+        /// Moment at which it ends by itself or stops waiting; 0 when neither.
+        until: Nanos,
+        /// The rule.
+        code: Code,
+        /// What it does from here on.
+        state: LatchState,
+    }
+    /// Equity and exposure after a day roll, and the bases that the day's measures start from.
+    43 Risk RiskState {
+        /// Equity at the last marks in the reporting asset; all measures of the day start here.
+        equity: Money,
+        /// Exposure in the reporting asset.
+        exposure: Money,
+        /// The day.
+        date: Date,
+        /// False when a mark was missing and the last known equity stands in.
+        known: bool,
+    }
+    /// A balance changed at this seq.
+    44 Risk BalanceChanged {
+        /// Amount held.
+        total: Money,
+        /// Part of it that open orders hold.
+        locked: Money,
+        /// The account.
+        account: AccountId,
+        /// The asset.
+        asset: AssetId,
+    }
+    /// A position changed at this seq.
+    45 Risk PositionChanged {
+        /// Signed quantity.
+        qty: Qty,
+        /// Cost of what is held, in the quote asset, never negative.
+        basis: Money,
+        /// The account.
+        account: AccountId,
+    }
+    /// Money realised at this seq, and fees paid, in the instrument's quote asset.
+    46 Risk Realised {
+        /// Realised by the fill, before fees.
+        profit: Money,
+        /// Fee in units of 1e-9 of the fee asset.
+        fee: Money,
+        /// Asset of the fee.
+        fee_asset: AssetId,
+        /// The strategy whose order it was.
+        strategy: StrategyId,
+    }
+    /// A stage asks feed for a timer. Between stages only.
+    47 Internal Wake {
+        /// When.
+        due: Nanos,
+    }
+    /// An armed latch asks execution to cancel all open orders. Between stages only: the cancels
+    /// themselves are in the journal.
+    48 Internal CancelAll {
+        /// The latch's rule.
+        code: Code,
+    }
+    /// An order is to be sent.
+    50 Execution OrderIntent {
+        /// The order.
+        order: OrderNo,
+        /// Limit price.
+        price: Price,
+        /// Quantity.
+        qty: Qty,
+        /// Moment at which it is to be cancelled, 0 for none.
+        expires: Nanos,
+        /// The strategy.
+        strategy: StrategyId,
+        /// Side.
+        side: Side,
+        /// Time in force.
+        tif: TimeInForce,
+        /// True when it reduces the position: perpetual venues get their reduce-only flag.
+        reduces: bool,
+    }
+    /// An order is to be cancelled.
+    51 Execution CancelIntent {
+        /// The order.
+        order: OrderNo,
+        /// Why.
+        reason: CancelReason,
+    }
+    /// An order left through the gate.
+    60 Egress OrderSent {
+        /// The order.
+        order: OrderNo,
+        /// Limit price.
+        price: Price,
+        /// Quantity.
+        qty: Qty,
+        /// Side.
+        side: Side,
+        /// Time in force.
+        tif: TimeInForce,
+        /// True when it may only reduce.
+        reduces: bool,
+    }
+    /// A cancel left through the gate.
+    61 Egress CancelSent {
+        /// The order.
+        order: OrderNo,
+    }
+    /// Feed has sent all of a message: each stage passes this on, and when it comes back feed may
+    /// release the next message. Between stages only.
+    70 Internal Settled {
+        /// Number of the message, from 1.
+        message: u64,
+    }
+}

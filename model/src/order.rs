@@ -1,0 +1,223 @@
+//! Sides, times in force and the words an order is made of.
+//!
+//! Each is a `repr(u8)` enum with explicit numbers: the numbers are in journals and never change.
+
+/// Buy or sell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Side {
+    /// Buys the base.
+    #[default]
+    Buy = 0,
+    /// Sells the base.
+    Sell = 1,
+}
+
+/// How long an order works.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum TimeInForce {
+    /// Until cancelled.
+    #[default]
+    Gtc = 0,
+    /// Immediate or cancel: what does not fill at once is cancelled.
+    Ioc = 1,
+}
+
+/// Which side of a trade a fill was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Liquidity {
+    /// The order rested and was traded against.
+    Maker = 0,
+    /// The order took what was shown.
+    #[default]
+    Taker = 1,
+}
+
+/// What a strategy asks for with a signal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Action {
+    /// Open a position in the direction of the side.
+    #[default]
+    Enter = 0,
+    /// Close the position; the side is that of the closing order.
+    Exit = 1,
+    /// Cancel the strategy's own working entry orders on the instrument.
+    CancelEntries = 2,
+    /// Cancel the strategy's working exit on the instrument: it is replaced.
+    CancelExit = 3,
+}
+
+/// The answer of the risk stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Verdict {
+    /// The order may leave at the final quantity.
+    #[default]
+    Approve = 0,
+    /// The order is refused; the code says why.
+    Deny = 1,
+}
+
+/// Why a value is unknown. Zero means it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Cause {
+    /// The value is known.
+    #[default]
+    Known = 0,
+    /// An arithmetic result does not fit.
+    Overflow = 1,
+    /// A divisor is zero.
+    DivZero = 2,
+    /// The input has not been seen, or is stale.
+    Missing = 3,
+    /// An indicator has too little history.
+    Warmup = 4,
+    /// An indicator of a series that does not move is undefined.
+    Flat = 5,
+}
+
+/// How an order came to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum DoneReason {
+    /// The whole quantity was filled.
+    #[default]
+    Filled = 0,
+    /// Cancelled on our request.
+    Cancelled = 1,
+    /// An immediate order's rest.
+    Expired = 2,
+    /// Refused by the venue; the code says why.
+    Rejected = 3,
+}
+
+/// Why a cancel was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum CancelReason {
+    /// A strategy asked: an exit begins, or a working exit is replaced.
+    #[default]
+    Strategy = 0,
+    /// The order's time to live ended.
+    Ttl = 1,
+    /// A latch's `cancel_orders` action.
+    Latch = 2,
+    /// The session ends.
+    Shutdown = 3,
+}
+
+/// State of a feed, as rules see it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum FeedStatus {
+    /// The sequence is intact since the last anchor.
+    Synced = 0,
+    /// A message is missing: the book is invalid.
+    Gap = 1,
+    /// Nothing has been received for too long.
+    Stale = 2,
+    /// Waiting for a snapshot.
+    #[default]
+    Resync = 3,
+}
+
+/// Why a message of a source was not used. Each is counted and journaled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum InputFault {
+    /// The text is no message of the format.
+    #[default]
+    Malformed = 0,
+    /// A price or quantity has more decimals than the instrument, or is off the tick or lot.
+    OffGrid = 1,
+    /// A price or quantity is negative, or a price is zero.
+    NotPositive = 2,
+    /// A number passes the range of its field.
+    TooLarge = 3,
+    /// The message names an instrument that the session does not know.
+    UnknownSymbol = 4,
+    /// A sequence number is missing before this message.
+    Gap = 5,
+    /// The message repeats or precedes what was already applied.
+    OutOfOrder = 6,
+    /// Receive time steps back within a source.
+    ClockBack = 7,
+    /// The compressed stream ends early or does not decode.
+    Truncated = 8,
+    /// A stream or event type that the adapter does not know: ignored and counted.
+    UnknownKind = 9,
+    /// A bar whose high or low contradicts its other prices.
+    BadBar = 10,
+    /// The best bid is not below the best ask.
+    Crossed = 11,
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum EndReason {
+    /// The source has no more data.
+    #[default]
+    EndOfData = 0,
+    /// A person asked (Ctrl-C or SIGTERM).
+    Requested = 1,
+    /// The source failed beyond this point.
+    SourceFailed = 2,
+}
+
+/// Kind of a latch transition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum LatchState {
+    /// The condition became true; the latch waits out its `held` time.
+    #[default]
+    Waiting = 0,
+    /// The latch is armed.
+    Armed = 1,
+    /// The latch has ended.
+    Ended = 2,
+}
+
+/// Kind of an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum AccountKind {
+    /// Spot: what is held is the balance; nothing is borrowed.
+    #[default]
+    Cash = 0,
+    /// Linear perpetuals: margin and profit in the quote asset.
+    Linear = 1,
+}
+
+impl Side {
+    /// Returns the other side.
+    #[must_use]
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::Buy => Self::Sell,
+            Self::Sell => Self::Buy,
+        }
+    }
+
+    /// Returns +1 for a buy and -1 for a sell.
+    #[must_use]
+    pub fn sign(self) -> i64 {
+        match self {
+            Self::Buy => 1,
+            Self::Sell => -1,
+        }
+    }
+
+    /// Returns the word of this side: `buy` or `sell`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Buy => "buy",
+            Self::Sell => "sell",
+        }
+    }
+}
