@@ -250,8 +250,7 @@ impl<'t> Session<'t> {
         }
         let Some(scope) = known.scope.as_mut() else { return };
         let mut typing = Typing::new(scope, &mut self.diagnostics, Place::Invariant);
-        let assumes: Vec<_> =
-            invariant.assumes.iter().map(|expr| typing.condition(expr)).collect();
+        let assumes: Vec<_> = invariant.assumes.iter().map(|expr| typing.condition(expr)).collect();
         let proves: Vec<_> = invariant.proves.iter().map(|expr| typing.condition(expr)).collect();
         let (Some(assumes), Some(proves)) =
             (assumes.into_iter().collect(), proves.into_iter().collect())
@@ -311,4 +310,3 @@ fn cut(program: Program, mut found: Vec<Diagnostic>, sources: usize) -> Checked 
 fn has_error(found: &[Diagnostic]) -> bool {
     found.iter().any(|found| found.severity == Severity::Error)
 }
-

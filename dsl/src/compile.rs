@@ -1,10 +1,10 @@
 //! From the typed form to a flat program for one instrument.
 //!
 //! Binding fixes everything that does not depend on events: parameters and their tables, ticks and
-//! lots, decimal scales, assets, the length of every series. What is left is straight-line code over
-//! integers in registers. Ranges of all values are known, so an operation is checked for overflow
-//! only where the proof fails. A program is bound once for each instrument, off the hot path; all
-//! findings of a block are reported together.
+//! lots, decimal scales, assets, the length of every series. What is left is straight-line code
+//! over integers in registers. Ranges of all values are known, so an operation is checked for
+//! overflow only where the proof fails. A program is bound once for each instrument, off the hot
+//! path; all findings of a block are reported together.
 //!
 //! ```text
 //! Expr --lower--> nodes (shared, folded, with ranges) --lay_out--> sections of operations

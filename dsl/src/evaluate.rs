@@ -1,9 +1,9 @@
 //! Runs a flat program over facts: integers in registers, no tree, no jump, no allocation.
 //!
 //! A program is made by [`crate::compile`] for one instrument and never changes. [`Registers`] are
-//! its scratch memory; after a section has run, its answers are read from them. What is unknown stays
-//! unknown with a cause: the answers say so, and the caller treats them as rules-language.md 6 says.
-//! The risk stage runs [`RiskCode`], the strategy stage [`StrategyCode`].
+//! its scratch memory; after a section has run, its answers are read from them. What is unknown
+//! stays unknown with a cause: the answers say so, and the caller treats them as rules-language.md
+//! 6 says. The risk stage runs [`RiskCode`], the strategy stage [`StrategyCode`].
 //!
 //! ```text
 //! facts --loads--> registers --operations--> registers --answers--> verdict, cap, order terms
@@ -26,8 +26,8 @@ mod strategy;
 
 use op::Op;
 pub use risk::{CapBound, CapCode, CheckCode, LatchCode, RiskCode};
-pub use strategy::{OrderTerms, RuleCode, SizeTerms, StrategyCode};
 pub(crate) use strategy::SizeCode;
+pub use strategy::{OrderTerms, RuleCode, SizeTerms, StrategyCode};
 
 /// LIMIT: registers of one bound program. 256 rules (the verdict's rule set) of eight values each.
 pub const REGISTERS_MAX: usize = 2048;
@@ -63,7 +63,7 @@ pub trait Facts {
 
 /// Scratch memory of one bound program, with its constants in place. Registers of one program mean
 /// nothing to another.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Registers {
     /// Always [`REGISTERS_MAX`] long, so that the masked access below needs no test.
     values: Vec<Value>,
@@ -110,6 +110,14 @@ pub(crate) struct Section {
     pub(crate) runs: Vec<Vec<Op>>,
     /// Series updates: input register and result register, in the order of the series.
     pub(crate) updates: Vec<(u16, u16)>,
+}
+
+impl std::fmt::Debug for Registers {
+    /// Only what is known, by place: most registers of most programs are never used.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let known = self.values.iter().enumerate().filter(|(_, value)| !value.is_na());
+        out.debug_map().entries(known.map(|(place, value)| (place, value.raw()))).finish()
+    }
 }
 
 impl Registers {

@@ -1,9 +1,9 @@
 //! Stateful indicators in integers: rules-language.md 17 says what each means.
 //!
 //! Each takes one value a step and gives one back; memory is made once, for a length known at bind.
-//! An unknown input does not advance the series: the step gives that input's `na`, and the next known
-//! input continues where the series stood. Until there is enough history a step gives WARMUP; an
-//! input too large for exact arithmetic gives OVERFLOW and is skipped like an unknown one.
+//! An unknown input does not advance the series: the step gives that input's `na`, and the next
+//! known input continues where the series stood. Until there is enough history a step gives WARMUP;
+//! an input too large for exact arithmetic gives OVERFLOW and is skipped like an unknown one.
 //!
 //! | indicator | result for an input at scale s | exactness |
 //! |---|---|---|
@@ -13,8 +13,8 @@
 //! | highest, lowest | at s | exact |
 //! | crossings | truth | exact |
 //!
-//! A crossing is fed with the truth of `a > b` (for under: `a < b`); "previous" is the last step where
-//! that was known. The strategy stage owns a [`SeriesState`] for each bound strategy.
+//! A crossing is fed with the truth of `a > b` (for under: `a < b`); "previous" is the last step
+//! where that was known. The strategy stage owns a [`SeriesState`] for each bound strategy.
 
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::order::Cause;
@@ -110,7 +110,8 @@ impl SeriesSpec {
         let (mut weight, least) = (1_u128 << 60, (1_u128 << 60) / 1_000_000);
         let mut steps = 0_u64;
         while weight >= least {
-            weight = weight.saturating_mul(n.saturating_sub(1)) / n.saturating_add(1).max(2);
+            weight = weight.saturating_mul(n.saturating_sub(1));
+            weight = weight.checked_div(n.saturating_add(1)).unwrap_or(0);
             steps = steps.saturating_add(1);
         }
         steps
@@ -118,7 +119,10 @@ impl SeriesSpec {
 
     /// Returns the range of results for inputs of a range.
     pub(crate) fn range(&self, input: Bounds) -> Bounds {
-        let most = |limit: i128| Bounds { lo: input.lo.max(-limit), hi: input.hi.min(limit) };
+        let most = |limit: i128| Bounds {
+            lo: input.lo.max(limit.saturating_neg()),
+            hi: input.hi.min(limit),
+        };
         let times = |bounds: Bounds, factor: i128| bounds.mul(Bounds::exact(factor)).0;
         match self.indicator {
             Indicator::Sma => times(most(Sma::input_max(self.length)), i128::from(self.length)),

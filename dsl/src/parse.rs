@@ -187,8 +187,7 @@ impl<'t> Parser<'_, 't> {
 
     fn header(&mut self) {
         let scan = self.scan;
-        let is_header =
-            scan.word(0) == "rules" && scan.kind(1) == Some(TokenKind::Number);
+        let is_header = scan.word(0) == "rules" && scan.kind(1) == Some(TokenKind::Number);
         if !is_header {
             let fault = Diagnostic::error("R0101", scan.span(0), "a file begins with `rules 1`");
             self.diagnostics.push(fault.label("write `rules 1` before this"));
@@ -331,7 +330,8 @@ impl<'t> Parser<'_, 't> {
             }
             BlockKind::Invariant => {
                 if body.proves.is_empty() {
-                    let fault = Diagnostic::error("R0106", self.scan.span(start), "nothing to prove");
+                    let fault =
+                        Diagnostic::error("R0106", self.scan.span(start), "nothing to prove");
                     self.diagnostics.push(fault.help("add a `prove` statement"));
                 }
                 let (assumes, proves) = (body.assumes, body.proves);
@@ -409,7 +409,8 @@ impl<'t> Parser<'_, 't> {
     }
 
     fn is_first_on_line(&self, index: usize) -> bool {
-        let before = index.checked_sub(1).and_then(|i| self.scan.tokens.get(i)).map_or(0, |t| t.end);
+        let before =
+            index.checked_sub(1).and_then(|i| self.scan.tokens.get(i)).map_or(0, |t| t.end);
         let start = self.scan.tokens.get(index).map_or(before, |t| t.start);
         self.scan.text.get(before..start).is_some_and(|gap| gap.contains('\n'))
     }

@@ -1,7 +1,7 @@
 //! How a thread waits when its ring has nothing for it, and how the other end wakes it.
 //!
-//! A thread that waits owns an [`Idler`]; whoever may end its wait holds the [`Doorbell`]. Only
-//! [`Wait::SpinPark`] sleeps until it is woken, by this handshake:
+//! A thread that waits owns an `Idler`; whoever may end its wait holds the `Doorbell`. Only
+//! `Wait::SpinPark` sleeps until it is woken, by this handshake:
 //!
 //! ```text
 //! waiter                        ringer
@@ -16,7 +16,7 @@
 //! not park. So no wake is lost; one too many costs a look. Without the fences both sides may read
 //! the old value, and the thread sleeps for good: the loom model finds that.
 //!
-//! Never allocates after [`Idler::new`]. Called by [`crate::lane`] and [`crate::recorder`].
+//! Never allocates after `Idler::new`. Called by [`crate::lane`] and [`crate::recorder`].
 
 use std::fmt;
 use std::str::FromStr;

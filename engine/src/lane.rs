@@ -1,12 +1,12 @@
 //! Lanes: one-to-one rings of events between threads.
 //!
 //! rtrb's wait-free ring, and what it leaves out: waiting at both ends by a stated strategy, the
-//! death of the other end, a high-water mark, a count of stalls. Every slot is written and read once
-//! when a lane is made, so no stage meets a page fault.
+//! death of the other end, a high-water mark, a count of stalls. Every slot is written and read
+//! once when a lane is made, so no stage meets a page fault.
 //!
 //! Guarantees: order, nothing lost, nothing doubled. *A full lane never drops*: the sender waits
 //! and counts. No end waits for a thread that has ended: what was pushed is still received, then
-//! comes `None`; a push to nobody is [`Closed`]. Nothing allocates after the start.
+//! comes `None`; a push to nobody is `Closed`. Nothing allocates after the start.
 //!
 //! Called by the topology, the recorder and whoever feeds the feed stage.
 

@@ -8,18 +8,18 @@
 //!        egress ----> lane 4 --/         +-- written, failed --> Gate (egress), Health (anyone)
 //! ```
 //!
-//! A record is one event (64 bytes), or two of one seq of which the first carries `FLAG_MORE` (128
-//! bytes): its kind and lane are the first event's, and a reader cuts the payload into pieces of 64.
-//! Kinds of [`Lane::Internal`] are never recorded.
+//! A record is one event (64 bytes), or two of one seq of which the first carries `FLAG_MORE`
+//! (128 bytes): its kind and lane are the first event's, and a reader cuts the payload into pieces
+//! of 64. Kinds of `Lane::Internal` are never recorded.
 //!
 //! Guarantees:
 //! - *Causal file order*: before a record of cause `c` stand all inputs up to `c`, and everything
 //!   that stages before it recorded up to `c`. What a stage has read it must find recorded: each
 //!   records an event before it passes it on. The module `thread` says how lanes are merged.
 //! - Nothing is dropped: a stage waits while its lane is full.
-//! - After the first failed write nothing more is written, [`Health::failed`] is true for good, the
-//!   gate opens for nobody, and the lanes are still drained, so no stage hangs. The same holds when
-//!   the thread dies or never ran.
+//! - After the first failed write nothing more is written, `Health::failed` is true for good, the
+//!   gate opens for nobody, and the lanes are still drained, so no stage hangs. When the thread
+//!   dies or never ran, the same holds, and what is recorded goes nowhere.
 //! - No allocation per event.
 //!
 //! What is longer than an event (run metadata, rule texts) is written with `Writer::append_blob`

@@ -1,7 +1,8 @@
 //! The one door for atomics, threads and parking in this crate.
 //!
-//! It gives the standard library's and crossbeam's, and loom's in model tests (`--cfg loom`), so the
-//! code that is modelled is the code that runs. Called by [`crate::idle`] and [`crate::recorder`].
+//! It gives the standard library's and crossbeam's, and loom's in model tests (`--cfg loom`), so
+//! the code that is modelled is the code that runs. Called by [`crate::idle`] and
+//! [`crate::recorder`].
 
 #[cfg(not(all(loom, test)))]
 pub(crate) use crossbeam_utils::sync::{Parker, Unparker};

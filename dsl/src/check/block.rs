@@ -100,7 +100,8 @@ impl Typing<'_, '_> {
         while let Some((before, behind)) = rest.split_once('{') {
             let start = at.saturating_add(before.len()).saturating_add(1);
             let Some((inner, next)) = behind.split_once('}') else {
-                let fault = Diagnostic::error("R0123", message.span, "`{` is not closed in the text");
+                let fault =
+                    Diagnostic::error("R0123", message.span, "`{` is not closed in the text");
                 self.diagnostics.push(fault.help("write `}`"));
                 return;
             };

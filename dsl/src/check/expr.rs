@@ -66,7 +66,8 @@ impl<'a, 't> Typing<'a, 't> {
             return Some(typed);
         }
         let found = describe(&typed.unit);
-        let fault = Diagnostic::error("R0207", typed.span, format!("a condition cannot be {found}"));
+        let fault =
+            Diagnostic::error("R0207", typed.span, format!("a condition cannot be {found}"));
         self.fail(fault.help("compare it with something"))
     }
 
@@ -131,9 +132,7 @@ impl<'a, 't> Typing<'a, 't> {
             Literal::Number(n) if n.point => number(n, Unit::Num),
             Literal::Number(n) => number(n, Unit::Int),
             Literal::Percent(n) => number(n, Unit::Num),
-            Literal::Amount(n, asset) => {
-                number(n, Unit::Money(Asset::Named(asset.text.clone())))
-            }
+            Literal::Amount(n, asset) => number(n, Unit::Money(Asset::Named(asset.text.clone()))),
             Literal::Duration(ns) => nanoseconds(*ns, Unit::Duration),
             Literal::Instant(ns) => nanoseconds(*ns, Unit::Time),
             Literal::Ticks(n) => {
@@ -380,7 +379,8 @@ impl<'a, 't> Typing<'a, 't> {
         let value = self.infer(value)?;
         let (low, high) = self.both(low, high, Self::infer)?;
         if super::names::size(&value) > NODES_MAX / 2 {
-            let fault = Diagnostic::error("R0105", value.span, "too large for `in`, which reads it twice");
+            let fault =
+                Diagnostic::error("R0105", value.span, "too large for `in`, which reads it twice");
             return self.fail(fault.help("name it with `let`"));
         }
         let low = self.compare(Compare::GreaterEq, value.clone(), low, span)?;
@@ -494,7 +494,10 @@ impl<'a, 't> Typing<'a, 't> {
                 fault = fault.also(span, format!("`{name}` is declared here"));
             }
         }
-        if let Some(help) = self.remedy(left, right).or_else(|| self.remedy(right, left)) {
+        let help = bare_number(left, right).or_else(|| bare_number(right, left));
+        let help = help.filter(|_| code != "R0205");
+        let meant = || self.meant(left, right).or_else(|| self.meant(right, left));
+        if let Some(help) = help.or_else(|| if verb == "compare" { meant() } else { None }) {
             fault = fault.help(help);
         }
         self.fail(fault)
@@ -514,33 +517,34 @@ impl<'a, 't> Typing<'a, 't> {
         Some((name.clone(), self.scope.declared(name)?))
     }
 
-    /// What was probably meant: a field of the same group with the other side's unit, or a unit
-    /// behind a bare number.
-    fn remedy(&self, wrong: &Expr, other: &Expr) -> Option<String> {
-        if let ExprKind::Field(field, _) = wrong.kind {
-            let (group, _) = field.info().name.split_once('.')?;
-            let fields = crate::schema::FIELDS.iter().filter(|info| info.field != field);
-            let mut fitting = fields.filter(|info| {
-                info.name.split_once('.').is_some_and(|(other, _)| other == group)
-                    && super::names::is_readable(self.scope.owner, info.scope)
-                    && units::of_field(info)
-                        .is_some_and(|unit| units::same(&unit, &other.unit).is_ok())
-            });
-            return fitting.next().map(|info| format!("did you mean `{}`?", info.name));
-        }
-        let ExprKind::Number { mantissa, decimals } = wrong.kind else { return None };
-        if !matches!(wrong.unit, Unit::Int | Unit::Num) {
-            return None;
-        }
-        let number = model::decimal::format_trimmed(mantissa, decimals);
-        match &other.unit {
-            Unit::Price => Some(format!("a price needs a unit, such as `{number} ticks`")),
-            Unit::Qty => Some(format!("a quantity needs a unit, such as `{number} lots`")),
-            Unit::Money(Asset::Named(asset)) => Some(format!("write `{number} {asset}`")),
-            Unit::Money(_) => Some(format!("money needs an asset, such as `{number} USDT`")),
-            Unit::Duration => Some(format!("a duration needs a unit, such as `{number}s`")),
-            Unit::Int | Unit::Num | Unit::Bool | Unit::Time | Unit::Word(_) => None,
-        }
+    /// What was probably meant: a field of the same group with the other side's unit.
+    fn meant(&self, wrong: &Expr, other: &Expr) -> Option<String> {
+        let ExprKind::Field(field, _) = wrong.kind else { return None };
+        let (group, _) = field.info().name.split_once('.')?;
+        let fields = crate::schema::FIELDS.iter().filter(|info| info.field != field);
+        let mut fitting = fields.filter(|info| {
+            info.name.split_once('.').is_some_and(|(other, _)| other == group)
+                && super::names::is_readable(self.scope.owner, info.scope)
+                && units::of_field(info).is_some_and(|unit| units::same(&unit, &other.unit).is_ok())
+        });
+        fitting.next().map(|info| format!("did you mean `{}`?", info.name))
+    }
+}
+
+/// The unit that a bare number needs beside another value.
+fn bare_number(bare: &Expr, other: &Expr) -> Option<String> {
+    let ExprKind::Number { mantissa, decimals } = bare.kind else { return None };
+    if !matches!(bare.unit, Unit::Int | Unit::Num) {
+        return None;
+    }
+    let number = model::decimal::format_trimmed(mantissa, decimals);
+    match &other.unit {
+        Unit::Price => Some(format!("a price needs a unit, such as `{number} ticks`")),
+        Unit::Qty => Some(format!("a quantity needs a unit, such as `{number} lots`")),
+        Unit::Money(Asset::Named(asset)) => Some(format!("write `{number} {asset}`")),
+        Unit::Money(_) => Some(format!("money needs an asset, such as `{number} USDT`")),
+        Unit::Duration => Some(format!("a duration needs a unit, such as `{number}s`")),
+        Unit::Int | Unit::Num | Unit::Bool | Unit::Time | Unit::Word(_) => None,
     }
 }
 

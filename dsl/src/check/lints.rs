@@ -83,7 +83,8 @@ pub(super) fn strategy(strategy: &Strategy, scope: &Scope<'_>, out: &mut Vec<Dia
     }
     for param in &strategy.params {
         for (symbol, value) in &param.table {
-            let runs = strategy.symbols.iter().any(|(known, _)| known.fits(symbol) || symbol.fits(known));
+            let runs =
+                strategy.symbols.iter().any(|(known, _)| known.fits(symbol) || symbol.fits(known));
             if !runs {
                 let message = format!("the strategy does not run on {symbol}");
                 out.push(Diagnostic::warning("R0414", value.span, message));

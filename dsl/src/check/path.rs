@@ -43,9 +43,8 @@ impl Typing<'_, '_> {
         if let Some(declared) = self.scope.declared(&name.text) {
             let message = format!("`{}` is used above its declaration", name.text);
             let fault = Diagnostic::error("R0302", span, message);
-            return self.fail(
-                fault.also(declared, "declared here").help("move the declaration up"),
-            );
+            return self
+                .fail(fault.also(declared, "declared here").help("move the declaration up"));
         }
         let fault = Diagnostic::error("R0201", span, format!("unknown name `{}`", name.text));
         let fault = match self.scope.suggest(&name.text) {
@@ -305,7 +304,8 @@ impl Typing<'_, '_> {
             (vec![input], Some(length?), unit)
         };
         if let Some(wrong) = inputs.iter().find(|input| !units::is_number(&input.unit)) {
-            let message = format!("`{}` is of numbers, not of {}", name.text, describe(&wrong.unit));
+            let message =
+                format!("`{}` is of numbers, not of {}", name.text, describe(&wrong.unit));
             return self.fail(Diagnostic::error("R0207", wrong.span, message));
         }
         let shown = usize::try_from(span.start).ok().zip(usize::try_from(span.end).ok());
@@ -334,9 +334,7 @@ impl Typing<'_, '_> {
             return self.fail(fault.help("memory is reserved before the first event"));
         };
         let allowed = 1..=SERIES_LENGTH_MAX;
-        let fits = |end: &&Expr| {
-            matches!(end.kind, ExprKind::Number { mantissa, .. } if allowed.contains(&mantissa))
-        };
+        let fits = |end: &&Expr| matches!(end.kind, ExprKind::Number { mantissa, .. } if allowed.contains(&mantissa));
         if !ends.iter().all(fits) {
             let message = format!("a length is from 1 to {SERIES_LENGTH_MAX}");
             let mut fault = Diagnostic::error("R0315", typed.span, message);
@@ -370,7 +368,9 @@ fn verdict(span: Span) -> Diagnostic {
 
 fn out_of_scope(owner: Owner, info: &FieldInfo, span: Span) -> Diagnostic {
     let (who, help) = match owner {
-        Owner::Risk => ("a risk block", "only strategies see bars; `market.last` is the last price"),
+        Owner::Risk => {
+            ("a risk block", "only strategies see bars; `market.last` is the last price")
+        }
         Owner::Strategy => {
             ("a strategy", "strategies are blind for accounts: limits belong in a risk block")
         }

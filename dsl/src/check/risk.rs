@@ -200,9 +200,7 @@ impl Typing<'_, '_> {
     ) -> Option<(Measure, Expr)> {
         let (measure, unit, name) = match measure.value {
             ast::Measure::Qty => (Measure::Qty, Unit::Qty, "qty"),
-            ast::Measure::Notional => {
-                (Measure::Notional, Unit::Money(Asset::Quote), "notional")
-            }
+            ast::Measure::Notional => (Measure::Notional, Unit::Money(Asset::Quote), "notional"),
             ast::Measure::Value => (Measure::Value, Unit::Money(Asset::Reporting), "value"),
             ast::Measure::Risk => {
                 return self.fail(unsupported_part(measure.span, "risk"));

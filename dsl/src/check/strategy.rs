@@ -81,11 +81,7 @@ pub(super) fn strategy<'t>(
 }
 
 /// Types the one trigger of a strategy.
-fn wake(
-    block: &Block,
-    scope: &mut Scope<'_>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Wake> {
+fn wake(block: &Block, scope: &mut Scope<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Wake> {
     let mut found: Option<(Option<Wake>, Span)> = None;
     for statement in &block.statements {
         let StatementKind::Trigger { event, length, symbols, every } = &statement.kind else {
@@ -104,7 +100,8 @@ fn wake(
         scope.on_bars = true;
         let message = format!("strategy `{}` does not say what wakes it", block.name.text);
         let fault = Diagnostic::error("R0307", block.name.span, message);
-        diagnostics.push(fault.help("add `on bar 1m of BTC_USDT`, `on trade of ...` or `on book of ...`"));
+        diagnostics
+            .push(fault.help("add `on bar 1m of BTC_USDT`, `on trade of ...` or `on book of ...`"));
     }
     found.and_then(|(wake, _)| wake)
 }
@@ -244,11 +241,13 @@ impl Typing<'_, '_> {
         let find = |word: &str| seen.iter().find(|(known, _)| *known == word).map(|(_, s)| *s);
         if let (Some(price), Some(market)) = (find("price"), find("at_market")) {
             let message = "`price` and `at_market` exclude each other";
-            self.diagnostics.push(Diagnostic::error("R0311", market, message).also(price, "the price"));
+            self.diagnostics
+                .push(Diagnostic::error("R0311", market, message).also(price, "the price"));
         }
         if let (Some(market), Some(ttl)) = (find("at_market"), find("ttl")) {
             let message = "an `at_market` order never rests: `ttl` means nothing";
-            self.diagnostics.push(Diagnostic::error("R0311", ttl, message).also(market, "at market"));
+            self.diagnostics
+                .push(Diagnostic::error("R0311", ttl, message).also(market, "at market"));
         }
         if written.exit {
             return;
@@ -271,9 +270,8 @@ impl Typing<'_, '_> {
                 typed.price = self.expect(price, &Unit::Price, "the price of an order");
             }
             OptionKind::AtMarket(band) => {
-                typed.protect = band
-                    .as_ref()
-                    .and_then(|band| self.expect(band, &Unit::Num, "a protect band"));
+                typed.protect =
+                    band.as_ref().and_then(|band| self.expect(band, &Unit::Num, "a protect band"));
             }
             OptionKind::Ttl(ttl) => {
                 typed.ttl = self.expect(ttl, &Unit::Duration, "a time to live");

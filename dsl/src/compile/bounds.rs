@@ -87,9 +87,8 @@ impl Bounds {
     }
 
     fn of(corners: &[Option<i128>]) -> (Self, bool) {
-        let fits = |corner: &Option<i128>| {
-            corner.is_some_and(|number| (-LIMIT..=LIMIT).contains(&number))
-        };
+        let fits =
+            |corner: &Option<i128>| corner.is_some_and(|number| (-LIMIT..=LIMIT).contains(&number));
         if !corners.iter().all(fits) {
             return (Self::ANY, false);
         }

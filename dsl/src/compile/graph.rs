@@ -1,9 +1,9 @@
 //! The values of a program before they have registers: shared, folded, with proven ranges.
 //!
-//! A node is made once for each distinct operation on the same operands, so what is written twice is
-//! computed once. Operands are always older than what uses them: the order of making is an order of
-//! computing. Each section (latches, caps, checks) has its own nodes except constants, because the
-//! facts may change between the runs of two sections.
+//! A node is made once for each distinct operation on the same operands, so what is written twice
+//! is computed once. Operands are always older than what uses them: the order of making is an order
+//! of computing. Each section (latches, caps, checks) has its own nodes except constants, because
+//! the facts may change between the runs of two sections.
 
 use std::collections::BTreeMap;
 
@@ -118,8 +118,9 @@ impl Graph {
     ) -> NodeId {
         let node = self.node(Shape::Series(index), [input, 0, 0, 0], bounds);
         if let Some(node) = self.nodes.get_mut(usize::from(node)) {
-            node.age.known = node.age.known.saturating_add(added.known);
-            node.age.settled = node.age.settled.saturating_add(added.settled);
+            // A fact is known at the first step.
+            node.age.known = node.age.known.max(1).saturating_add(added.known);
+            node.age.settled = node.age.settled.max(1).saturating_add(added.settled);
         }
         node
     }
@@ -169,7 +170,8 @@ impl Graph {
         if let Some(node) = self.shared.get(&(section, shape, args)) {
             return *node;
         }
-        let Some(id) = u16::try_from(self.nodes.len()).ok().filter(|_| self.nodes.len() < NODES_MAX)
+        let Some(id) =
+            u16::try_from(self.nodes.len()).ok().filter(|_| self.nodes.len() < NODES_MAX)
         else {
             self.fail(Fault::TooLarge);
             return 0;

@@ -1,6 +1,5 @@
 //! From typed expressions to nodes: scales, parameters, assets and facts of one instrument.
 
-use model::id::AssetId;
 use model::num::{MONEY_SCALE, Scale};
 use model::order::Cause;
 
@@ -162,7 +161,24 @@ impl<'a> Lower<'a> {
                 let value = &self.names.lets.get(*index)?.value;
                 self.sides(value)
             }
-            _ => None,
+            ExprKind::Number { .. }
+            | ExprKind::Ticks(_)
+            | ExprKind::Lots(_)
+            | ExprKind::Bool(_)
+            | ExprKind::Na
+            | ExprKind::Word(_)
+            | ExprKind::Field(..)
+            | ExprKind::Param(_)
+            | ExprKind::Series(_)
+            | ExprKind::Neg(_)
+            | ExprKind::Not(_)
+            | ExprKind::Arith(..)
+            | ExprKind::And(..)
+            | ExprKind::Or(..)
+            | ExprKind::If(..)
+            | ExprKind::Default(..)
+            | ExprKind::IsNa(_)
+            | ExprKind::Call(..) => None,
         }
     }
 
@@ -344,14 +360,10 @@ impl<'a> Lower<'a> {
                 (Bounds { lo: 0, hi: last }, 0)
             }
             Type::Share => return self.ratio(field, 0, Bounds::MONEY),
-            Type::PriceRatio => return self.ratio(field, money.saturating_sub(qty), Bounds::NARROW),
-            Type::Named => {
-                let Some(asset) = self.argument(asset, span) else {
-                    return self.na(Cause::Missing);
-                };
-                let input = Input { field, part: Part::Whole, asset };
-                return Num { num: self.graph.load(input, Bounds::MONEY), den: None, scale: money };
+            Type::PriceRatio => {
+                return self.ratio(field, money.saturating_sub(qty), Bounds::NARROW);
             }
+            Type::Named => return self.amount(field, asset, span),
             // Only an argument, never a value: the checker refuses it elsewhere.
             Type::Asset => return self.na(Cause::Missing),
         };
@@ -365,19 +377,24 @@ impl<'a> Lower<'a> {
         Num { num, den: Some(self.graph.load(input(Part::Under), under)), scale }
     }
 
-    /// Returns the asset that a field is asked for: inner none is what the order pays with.
-    fn argument(&mut self, asset: Option<&'a AssetArg>, span: Span) -> Option<Option<AssetId>> {
-        let name = match asset {
-            Some(AssetArg::Named(name)) => self.canonical(name),
-            Some(AssetArg::Pays) | None => return Some(None),
+    /// An amount of the asset that is the field's argument, or of what the order pays with.
+    fn amount(&mut self, field: Field, asset: Option<&'a AssetArg>, span: Span) -> Num {
+        let asset = match asset {
+            Some(AssetArg::Pays) | None => None,
+            Some(AssetArg::Named(name)) => {
+                let name = self.canonical(name);
+                let id = (self.binding.assets)(name);
+                if id.is_none() {
+                    let message = format!("no account or instrument of this session has {name}");
+                    let help = "name an asset that is held or traded, or remove the rule";
+                    return self.report(Diagnostic::error("R0506", span, message).help(help));
+                }
+                id
+            }
         };
-        let id = (self.binding.assets)(name);
-        if id.is_none() {
-            let message = format!("no account or instrument of this session has {name}");
-            let help = "name an asset that is held or traded, or remove the rule";
-            self.report(Diagnostic::error("R0506", span, message).help(help));
-        }
-        id.map(Some)
+        let input = Input { field, part: Part::Whole, asset };
+        let num = self.graph.load(input, Bounds::MONEY);
+        Num { num, den: None, scale: i32::from(MONEY_SCALE) }
     }
 
     fn not_carried(&mut self, field: Field, span: Span) -> Num {
@@ -437,10 +454,7 @@ impl<'a> Lower<'a> {
             self.binding.reporting
         );
         self.report(
-            Diagnostic::error("R0502", a.span, message)
-                .label(left)
-                .also(b.span, right)
-                .help(help),
+            Diagnostic::error("R0502", a.span, message).label(left).also(b.span, right).help(help),
         );
     }
 

@@ -2,8 +2,8 @@
 //!
 //! A [`Num`] stands for `num / den * 10^-scale`. Division only makes the pair; sums of pairs of the
 //! same denominator stay over it; comparisons cross-multiply. So no rule loses a digit to rounding.
-//! A denominator may be zero or negative when the program runs: the comparison and the reading of an
-//! answer test it, and whatever would lose a zero on the way guards it first.
+//! A denominator may be zero or negative when the program runs: the comparison and the reading of
+//! an answer test it, and whatever would lose a zero on the way guards it first.
 
 use super::bounds::Bounds;
 use super::graph::{Fault, Graph, NodeId};

@@ -14,10 +14,7 @@ const LATCHES: usize = 0;
 const CAPS: usize = 1;
 const CHECKS: usize = 2;
 
-pub(crate) fn bind(
-    block: &RiskBlock,
-    binding: &Binding<'_>,
-) -> Result<RiskCode, Vec<Diagnostic>> {
+pub(crate) fn bind(block: &RiskBlock, binding: &Binding<'_>) -> Result<RiskCode, Vec<Diagnostic>> {
     let names = Names { block: &block.name, params: &block.params, lets: &block.lets };
     let mut lower = Lower::new(binding, names, 0);
     let mut latches: Vec<_> = block.latches.iter().map(|one| latch(one, &mut lower)).collect();

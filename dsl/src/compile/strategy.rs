@@ -44,10 +44,8 @@ pub(crate) fn bind(
     }
     let Age { known, settled } = lower.graph.age();
     let roots = roots(&rules);
-    let mut layout = lower
-        .graph
-        .lay_out(&roots)
-        .map_err(|found| fault(&strategy.name, strategy.span, found))?;
+    let mut layout =
+        lower.graph.lay_out(&roots).map_err(|found| fault(&strategy.name, strategy.span, found))?;
     let section = layout.sections.first_mut().map(std::mem::take).unwrap_or_default();
     for rule in &mut rules {
         relocate(rule, |node| layout.place(node));

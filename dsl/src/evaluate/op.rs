@@ -1,16 +1,17 @@
 //! The operations of a flat program: what each does to its operands.
 //!
 //! Every operation is total. It propagates `na` with the cause of the first unknown operand, except
-//! the few that look at `na` (`and`, `or`, `select`, `default`, `is na`). A known result always lies
-//! within [`LIMIT`]: the compiler proves it for the plain operations, the checked ones test it.
-//! The same functions run on the hot path and fold constants at bind, so the two cannot differ.
+//! the few that look at `na` (`and`, `or`, `select`, `default`, `is na`). A known result always
+//! lies within [`LIMIT`]: the compiler proves it for the plain operations, the checked ones test
+//! it. The same functions run on the hot path and fold constants at bind, so the two cannot differ.
 
 use model::num::{Rounding, div_round};
 use model::order::Cause;
 
 use crate::value::Value;
 
-/// LIMIT: the largest magnitude of a known value, 126 bits: one bit of room below the words of `na`.
+/// LIMIT: the largest magnitude of a known value, 126 bits: one bit of room below the words of
+/// `na`.
 pub(crate) const LIMIT: i128 = (1 << 126) - 1;
 
 /// What an operation does.

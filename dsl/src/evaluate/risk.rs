@@ -175,8 +175,8 @@ impl RiskCode {
         }
     }
 
-    /// Returns what check `index` says: a `deny` refuses when its condition is not known to be false,
-    /// a `require` when it is not known to be true. Refuses outside of the block.
+    /// Returns what check `index` says: a `deny` refuses when its condition is not known to be
+    /// false, a `require` when it is not known to be true. Refuses outside of the block.
     #[must_use]
     pub fn check(&self, index: usize, registers: &Registers) -> Outcome {
         let Some(check) = self.checks.get(index) else { return Outcome::Refuse(Cause::Missing) };

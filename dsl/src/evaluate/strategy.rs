@@ -46,7 +46,8 @@ pub(crate) enum SizeCode {
     Money(Readout),
 }
 
-/// What a rule asks for. Each value may be unknown; an order with an unknown term is not to be made.
+/// What a rule asks for. Each value may be unknown; an order with an unknown term is not to be
+/// made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrderTerms {
     /// Size; none on an exit means the whole position.

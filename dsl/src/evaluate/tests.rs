@@ -1,0 +1,102 @@
+//! Single operations: Kleene's tables, causes and the edges of the range.
+
+use model::order::Cause;
+
+use super::op::{Code, LIMIT, apply};
+use super::{REGISTERS_MAX, Registers, unless};
+use crate::value::{Truth, Value};
+
+const T: Value = Value::TRUE;
+const F: Value = Value::FALSE;
+const N: Value = Value::MISSING;
+
+fn run(code: Code, args: &[Value]) -> Value {
+    apply(code, |place| args[place])
+}
+
+fn numbers(code: Code, args: &[i128]) -> Value {
+    let args: Vec<_> = args.iter().map(|number| Value::known(*number)).collect();
+    run(code, &args)
+}
+
+#[test]
+fn and_or_not_are_kleenes() {
+    let table = [
+        (T, T, T, T),
+        (T, F, F, T),
+        (F, T, F, T),
+        (F, F, F, F),
+        (T, N, N, T),
+        (N, T, N, T),
+        (F, N, F, N),
+        (N, F, F, N),
+        (N, N, N, N),
+    ];
+    for (a, b, and, or) in table {
+        assert_eq!(run(Code::And, &[a, b]), and, "{a:?} and {b:?}");
+        assert_eq!(run(Code::Or, &[a, b]), or, "{a:?} or {b:?}");
+    }
+    assert_eq!([T, F, N].map(|a| run(Code::Not, &[a])), [F, T, N]);
+}
+
+#[test]
+fn the_first_unknown_operand_gives_the_cause() {
+    let (flat, zero) = (Value::na(Cause::Flat), Value::na(Cause::DivZero));
+    for code in [Code::Add, Code::SubChecked, Code::Mul, Code::Less, Code::Max, Code::Divide] {
+        assert_eq!(run(code, &[flat, zero]), flat);
+        assert_eq!(run(code, &[T, zero]), zero);
+    }
+    assert_eq!(run(Code::CrossLess, &[T, flat, zero, T]), flat);
+    assert_eq!(run(Code::Select, &[flat, T, T]), flat);
+    assert_eq!(run(Code::Select, &[T, T, flat]), T, "the branch not taken does not matter");
+    assert_eq!(run(Code::Select, &[F, T, flat]), flat);
+    assert_eq!(run(Code::Default, &[flat, zero]), zero);
+    assert_eq!([flat, F].map(|a| run(Code::IsNa, &[a])), [T, F]);
+}
+
+#[test]
+fn checked_operations_overflow_at_126_bits() {
+    let overflow = Value::na(Cause::Overflow);
+    assert_eq!(numbers(Code::AddChecked, &[LIMIT - 1, 1]), Value::known(LIMIT));
+    assert_eq!(numbers(Code::AddChecked, &[LIMIT, 1]), overflow);
+    assert_eq!(numbers(Code::SubChecked, &[-LIMIT, 1]), overflow);
+    assert_eq!(numbers(Code::MulChecked, &[1 << 63, 1 << 63]), overflow);
+    assert_eq!(numbers(Code::MulChecked, &[LIMIT, LIMIT]), overflow);
+    assert_eq!(numbers(Code::MulChecked, &[-1, LIMIT]), Value::known(-LIMIT));
+    assert_eq!(numbers(Code::CrossLessChecked, &[LIMIT, 1, 1, LIMIT]), overflow);
+    let narrow = i128::from(i64::MAX);
+    assert_eq!(numbers(Code::MulNarrow, &[-narrow, narrow]), Value::known(-narrow * narrow));
+}
+
+#[test]
+fn crossed_comparisons_mind_signs_and_zeros() {
+    // -1/2 < 1/3 however the signs are written.
+    for [a, b, c, d] in [[-1, 2, 1, 3], [1, -2, 1, 3], [1, -2, -1, -3], [-1, 2, -1, -3]] {
+        assert_eq!(numbers(Code::CrossLess, &[a, b, c, d]), T);
+        assert_eq!(numbers(Code::CrossLessEq, &[c, d, a, b]), F);
+        assert_eq!(numbers(Code::CrossEqual, &[a, b, c, d]), F);
+    }
+    assert_eq!(numbers(Code::CrossEqual, &[1, -2, -2, 4]), T);
+    assert_eq!(numbers(Code::CrossLess, &[1, 0, 1, 1]), Value::na(Cause::DivZero));
+    assert_eq!(numbers(Code::CrossLessChecked, &[1, 1, 1, 0]), Value::na(Cause::DivZero));
+    assert_eq!(numbers(Code::NonZero, &[0]), Value::na(Cause::DivZero));
+    assert_eq!(numbers(Code::Divide, &[1, 0]), Value::na(Cause::DivZero));
+    assert_eq!(numbers(Code::Divide, &[5, 2]), Value::known(2), "half-even");
+    assert_eq!(numbers(Code::Divide, &[7, 2]), Value::known(4));
+}
+
+#[test]
+fn an_exemption_must_be_known() {
+    assert_eq!(unless(T, T), Truth::False);
+    assert_eq!(unless(T, N), Truth::True);
+    assert_eq!(unless(N, T), Truth::False);
+    assert_eq!(unless(N, F), Truth::Unknown(Cause::Missing));
+}
+
+#[test]
+fn fresh_registers_know_their_constants_only() {
+    let registers = Registers::new(&[(3, T)]);
+    assert_eq!((registers.get(3), registers.get(2)), (T, N));
+    assert_eq!(registers.get(u16::MAX), N);
+    assert_eq!(registers.values.len(), REGISTERS_MAX);
+}

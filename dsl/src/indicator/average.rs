@@ -38,7 +38,7 @@ impl Sma {
 
     /// Returns the largest input whose n-fold fits.
     pub(crate) fn input_max(length: u32) -> i128 {
-        LIMIT / i128::from(length.max(1))
+        LIMIT.checked_div(i128::from(length)).unwrap_or(LIMIT)
     }
 
     pub(crate) fn advance(&mut self, input: i128) -> Value {

@@ -23,7 +23,8 @@ impl Stdev {
 
     /// LIMIT: n times an input stays below 2^63, so that n times the sum of squares fits.
     pub(crate) fn input_max(length: u32) -> i128 {
-        (1 << 63) / i128::from(length.max(1))
+        let most: i128 = 1 << 63;
+        most.checked_div(i128::from(length)).unwrap_or(most)
     }
 
     pub(crate) fn advance(&mut self, input: i128) -> Value {

@@ -31,6 +31,12 @@ impl Extreme {
         Self { length: length.max(1), steps: 0, candidates: VecDeque::with_capacity(capacity) }
     }
 
+    /// Returns how many candidates fit without growing.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.candidates.capacity()
+    }
+
     /// `beats` tells whether a new value makes an older one useless.
     pub(crate) fn advance(&mut self, input: i128, beats: fn(i128, i128) -> bool) -> Value {
         self.steps = self.steps.saturating_add(1);

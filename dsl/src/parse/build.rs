@@ -10,8 +10,8 @@
 use pest::iterators::Pair;
 
 use crate::ast::{
-    Action, Expr, Filter, Latch, LatchEnd, Measure, Name, OptionKind, OrderOption, OrderRule, Param,
-    Spanned, Statement, StatementKind, Target, Type,
+    Action, Expr, Filter, Latch, LatchEnd, Measure, Name, OptionKind, OrderOption, OrderRule,
+    Param, Spanned, Statement, StatementKind, Target, Type,
 };
 use crate::diagnostics::Diagnostic;
 use crate::span::Span;

@@ -173,9 +173,9 @@ impl Place<'_, '_> {
         let word = self.word();
         let digits = word.trim_end_matches(|c: char| c.is_ascii_lowercase() || c == '%');
         let unit = word.get(digits.len()..).unwrap_or("");
-        let clean = digits.split(['_', '.']).all(|part| {
-            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())
-        });
+        let clean = digits
+            .split(['_', '.'])
+            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
         clean && (unit.is_empty() || is_in("% bps ns us ms s m h d", unit))
     }
 
@@ -212,9 +212,10 @@ impl Place<'_, '_> {
 
     /// `deny CODE if ...`: the condition is missing, or begins with another word.
     fn condition(&self) -> Option<Diagnostic> {
-        let is_only = self.wanted.iter().all(|rule| {
-            matches!(rule, Rule::k_when | Rule::k_until | Rule::k_for | Rule::latch)
-        });
+        let is_only = self
+            .wanted
+            .iter()
+            .all(|rule| matches!(rule, Rule::k_when | Rule::k_until | Rule::k_for | Rule::latch));
         if !self.wants(Rule::k_when) || !is_only {
             return None;
         }
@@ -280,7 +281,8 @@ impl Place<'_, '_> {
         if let Some(name) = nearest(word, known.iter().copied()) {
             return Some(fault.help(format!("did you mean `{name}`?")));
         }
-        let choices = self.wanted.iter().map(|rule| words(*rule)).find(|list| list.contains(' '))?;
+        let choices =
+            self.wanted.iter().map(|rule| words(*rule)).find(|list| list.contains(' '))?;
         Some(fault.help(format!("one of: {}", choices.replace(' ', ", "))))
     }
 
@@ -325,6 +327,7 @@ impl Place<'_, '_> {
         let fault = self.expected_at("R0106", format!("an expression must follow `{before}`"));
         Some(match (self.word(), self.is_keyword()) {
             ("", _) | (_, false) => fault,
+            (_, true) if self.is_later() => fault,
             (word, true) => fault.help(format!("`{word}` is a reserved word and no value")),
         })
     }
@@ -379,7 +382,8 @@ impl Place<'_, '_> {
     fn is_later(&self) -> bool {
         let before = self.scan.span(self.before());
         let here = self.scan.span(self.at);
-        let gap = usize::try_from(before.end).unwrap_or(0)..usize::try_from(here.start).unwrap_or(0);
+        let gap =
+            usize::try_from(before.end).unwrap_or(0)..usize::try_from(here.start).unwrap_or(0);
         self.scan.text.get(gap).is_some_and(|gap| gap.contains('\n'))
     }
 }

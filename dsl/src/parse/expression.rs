@@ -74,14 +74,14 @@ impl Builder<'_, '_> {
                 a.height
             }
             ExprKind::Binary(_, a, b) => a.height.max(b.height),
-            ExprKind::In(a, b, c) | ExprKind::If(a, b, c) => {
-                a.height.max(b.height).max(c.height)
-            }
+            ExprKind::In(a, b, c) | ExprKind::If(a, b, c) => a.height.max(b.height).max(c.height),
         }
         .saturating_add(1);
         if height > HEIGHT_MAX {
             let message = format!("expression of more than {HEIGHT_MAX} steps");
-            let fault = Diagnostic::error("R0105", span, message);
+            // The whole would be lines of text: where it ends is where it became too much.
+            let end = Span { start: span.end.saturating_sub(1), ..span };
+            let fault = Diagnostic::error("R0105", end, message);
             self.fail(fault.help("name parts of it with `let`"));
             return None;
         }

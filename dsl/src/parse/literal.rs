@@ -26,7 +26,8 @@ pub(crate) fn number(text: &str, span: Span) -> Result<Number, Diagnostic> {
     let fraction = fraction.trim_end_matches('0');
     let whole = whole.trim_start_matches('0');
     if whole.len().saturating_add(fraction.len()) > DIGITS_MAX || fraction.len() > DECIMALS_MAX {
-        let message = format!("number has more than {DIGITS_MAX} digits or {DECIMALS_MAX} decimals");
+        let message =
+            format!("number has more than {DIGITS_MAX} digits or {DECIMALS_MAX} decimals");
         return Err(Diagnostic::error("R0118", span, message));
     }
     let digits = format!("0{whole}{fraction}");
@@ -67,9 +68,8 @@ pub(crate) fn duration(text: &str, span: Span) -> Result<i64, Diagnostic> {
 
 /// Reads `@09:30` or `@09:30:15` in seconds of the day.
 pub(crate) fn time_of_day(text: &str, span: Span) -> Result<i64, Diagnostic> {
-    let fault = || {
-        Diagnostic::error("R0119", span, "no time of the day").help("from @00:00 to @23:59:59")
-    };
+    let fault =
+        || Diagnostic::error("R0119", span, "no time of the day").help("from @00:00 to @23:59:59");
     let mut seconds = 0_i64;
     let parts = text.trim_start_matches('@').split(':');
     for (part, (limit, weight)) in parts.zip([(24, 3_600), (60, 60), (60, 1)]) {
@@ -118,7 +118,10 @@ mod tests {
         assert_eq!(read("999999d"), None);
         assert_eq!(time_of_day("@09:30", Span::default()).ok(), Some(34_200));
         assert!(time_of_day("@24:00", Span::default()).is_err());
-        assert_eq!(instant("@1970-01-02T00:00:00Z", Span::default()).ok(), Some(86_400_000_000_000));
+        assert_eq!(
+            instant("@1970-01-02T00:00:00Z", Span::default()).ok(),
+            Some(86_400_000_000_000)
+        );
         assert!(instant("@2026-02-30T00:00:00Z", Span::default()).is_err());
     }
 }

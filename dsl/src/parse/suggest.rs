@@ -60,12 +60,15 @@ mod tests {
     #[test]
     fn slips_are_found_and_other_words_are_not() {
         let words = ["when", "deny", "require", "order.notional"];
-        for (slip, wanted) in
-            [("wehn", "when"), ("denny", "deny"), ("requrie", "require"), ("order.notionl", "order.notional")]
-        {
+        for (slip, wanted) in [
+            ("wehn", "when"),
+            ("denny", "deny"),
+            ("requrie", "require"),
+            ("order.notionl", "order.notional"),
+        ] {
             assert_eq!(nearest(slip, words), Some(wanted));
         }
-        for word in ["", "w", "if", "foo", "then"] {
+        for word in ["", "w", "if", "foo", "exit"] {
             assert_eq!(nearest(word, words), None, "{word}");
         }
     }

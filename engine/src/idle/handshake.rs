@@ -1,4 +1,4 @@
-//! The park handshake under loom: every interleaving, and every value that a load may return.
+//! The park handshake under loom: interleavings, and every value that a load may return.
 //!
 //! `RUSTFLAGS='--cfg loom' cargo test --release --lib -p engine handshake`. A lost wake shows as a
 //! deadlock. rtrb knows nothing of loom, so a counter stands for the ring: storing it with Release
@@ -11,8 +11,8 @@ use loom::thread;
 use super::{Idler, Wait};
 use crate::sync::{Arc, Ordering};
 
-/// LIMIT: forced switches of one execution. Lost wakes need one; all executions of the larger models
-/// would take hours.
+/// LIMIT: forced switches of one execution. Without either fence every model here fails within it;
+/// without the limit the larger models run for more than minutes.
 const PREEMPTIONS: usize = 3;
 
 /// Runs `body` in every execution within the limit.

@@ -139,6 +139,13 @@ fn d_hole_in_the_active_segment_is_torn() {
         });
     };
     check(no_length, Case::Hole, 2);
+    let half_a_header = |dir: &Path| {
+        write_killed(dir, &script(45));
+        let mut bytes = vec![0; 8192];
+        bytes[100] = 1;
+        std::fs::write(segment(dir, 3), bytes).unwrap();
+    };
+    check(half_a_header, Case::Hole, 2);
 }
 
 #[test]

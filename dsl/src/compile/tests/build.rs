@@ -145,12 +145,7 @@ pub(crate) fn call(function: Function, args: Vec<Expr>) -> Expr {
 }
 
 pub(crate) fn rule(code: &str) -> RuleName {
-    RuleName {
-        code: code.to_owned(),
-        doc: String::new(),
-        message: None,
-        span: Span::default(),
-    }
+    RuleName { code: code.to_owned(), doc: String::new(), message: None, span: Span::default() }
 }
 
 pub(crate) fn block() -> RiskBlock {
@@ -213,8 +208,7 @@ pub(crate) fn series(indicator: Indicator, inputs: Vec<Expr>, length: Option<i12
         indicator,
         unit: inputs[0].unit.clone(),
         inputs,
-        length: length
-            .map(|n| expr(ExprKind::Number { mantissa: n, decimals: 0 }, Unit::Int)),
+        length: length.map(|n| expr(ExprKind::Number { mantissa: n, decimals: 0 }, Unit::Int)),
         span: Span::default(),
     }
 }

@@ -116,11 +116,7 @@ fn naive(expr: &Expr, table: &Table) -> Naive {
     }
 }
 
-fn calculate(
-    arith: Arith,
-    a: Option<BigRational>,
-    b: Option<BigRational>,
-) -> Option<BigRational> {
+fn calculate(arith: Arith, a: Option<BigRational>, b: Option<BigRational>) -> Option<BigRational> {
     let (a, b) = a.zip(b)?;
     Some(match arith {
         Arith::Add => a + b,

@@ -102,6 +102,7 @@ impl<'a> Binder<'a> {
     /// label must not make an instrument.
     fn labelled(&mut self, path: &Path) -> Result<Vec<Part>, DataError> {
         let mut parts = Vec::new();
+        let mut unknown = Vec::new();
         for seen in survey::feeds(path, true)? {
             let listing = self.table.feed(&seen.label);
             let known = listing.and_then(|listing| Some((self.known(&listing)?, listing)));
@@ -113,17 +114,19 @@ impl<'a> Binder<'a> {
                     let seen = Seen { venue_symbol, futures, ..seen };
                     parts.push(Part { instrument, seen });
                 }
-                None => self.notes.push(format!(
-                    "warning: {}: the feed {} ({} lines) is of no known instrument and counts as \
-                     bad; describe it with --instrument, e.g. 'binance:ABC_USDT,tick=0.01,lot=0.1'",
-                    names::file_name(path),
-                    String::from_utf8_lossy(&seen.label),
-                    seen.lines,
-                )),
+                None => unknown.push(String::from_utf8_lossy(&seen.label).into_owned()),
             }
         }
         if parts.is_empty() {
-            return Err(DataError::NoSymbol { path: path.to_owned() });
+            return Err(DataError::NoFeed { path: path.to_owned(), found: names::some(&unknown) });
+        }
+        if !unknown.is_empty() {
+            self.notes.push(format!(
+                "warning: {}: of no known instrument, so their lines count as bad: {}; describe \
+                 with --instrument, e.g. 'binance:ABC_USDT,tick=0.01,lot=0.1'",
+                names::file_name(path),
+                names::some(&unknown),
+            ));
         }
         Ok(parts)
     }
@@ -157,7 +160,7 @@ impl<'a> Binder<'a> {
             parts.push(Part { instrument, seen: Seen { futures: perpetual, ..seen } });
         }
         if parts.is_empty() {
-            return Err(DataError::NoSymbol { path: arg.path.clone() });
+            return Err(DataError::NoFeed { path: arg.path.clone(), found: "none".to_owned() });
         }
         Ok(parts)
     }

@@ -58,6 +58,17 @@ pub(crate) enum DataError {
         /// The path as given.
         path: PathBuf,
     },
+    /// A raw capture without a single feed that can be read.
+    #[error(
+        "{path} holds no feed of a known instrument (found: {found}); raw captures are read for \
+         Binance, and an instrument is described with --instrument 'binance:ABC_USDT,tick=...'"
+    )]
+    NoFeed {
+        /// The path as given.
+        path: PathBuf,
+        /// Labels or symbols that occur.
+        found: String,
+    },
     /// A name that no instrument has.
     #[error("no instrument {symbol}; known are: {candidates}")]
     UnknownSymbol {

@@ -15,3 +15,11 @@ pub(super) fn list<'a>(symbols: impl Iterator<Item = &'a Symbol>) -> String {
     let names: Vec<String> = symbols.map(ToString::to_string).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
+
+/// Returns the first few of many names in one line, and how many more there are.
+pub(super) fn some(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let (shown, rest) = names.split_at_checked(SHOWN).unwrap_or((names, &[]));
+    let shown = shown.join(", ");
+    if rest.is_empty() { shown } else { format!("{shown} and {} more", rest.len()) }
+}

@@ -178,7 +178,8 @@ fn a_merged_capture_routes_by_label_and_reports_what_it_does_not_know() {
     let carried = |at: usize| opened.instruments[at].1;
     assert_eq!(carried(0), Carried { book: true, trades: true, quotes: false, bar_ns: 0 });
     assert_eq!(carried(1), Carried { book: false, trades: true, quotes: false, bar_ns: 0 });
-    assert_eq!(opened.notes.len(), 2, "{:?}", opened.notes);
+    let [note] = &opened.notes[..] else { panic!("{:?}", opened.notes) };
+    assert!(note.contains("count as bad: spot:XYZUSDT, moon:BTCUSDT;"), "{note}");
     let mut source = opened.source;
     let (messages, progress) = drain(&mut *source);
     let none = NO_INSTRUMENT.0;
@@ -395,12 +396,16 @@ fn what_cannot_be_opened_says_what_would() {
         instruments: if spec.is_empty() { vec![] } else { vec![spec.to_owned()] },
         ..Request::default()
     };
-    let table: [(Request, &str); 15] = [
+    let feed = folder.file("f.tsv", b"1\tmoon:BTCUSDT\t{}\n");
+    let other = folder.file("o.log", b"1 {\"event\":\"heartbeat\"}\n");
+    let table: [(Request, &str); 17] = [
         (Request::default(), "no data"),
         (stated(&missing, "", ""), "no file"),
         (stated(&dir, "", ""), "is no file"),
         (stated(&empty, "", ""), "holds no line"),
         (stated(&strange, "", ""), "begins with `date,ms,bid,ask`; expected one of: raw capture"),
+        (stated(&feed, "", ""), "found: moon:BTCUSDT"),
+        (stated(&other, "BTC_USDT", ""), "found: none"),
         (stated(&klines, "", ""), "--data FILE=SYMBOL"),
         (stated(&klines, "BTC_USDT", ""), "binance:BTC_USDT, binance:BTC_USDT.PERP, binanceus"),
         (stated(&klines, "ABC_USDT", ""), "one row tells no bar length"),
