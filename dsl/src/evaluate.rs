@@ -1,9 +1,9 @@
 //! Runs a flat program over facts: integers in registers, no tree, no jump, no allocation.
 //!
-//! A program is made by [`crate::compile`] for one instrument and never changes. [`Registers`] are
+//! A program is made by [`crate::compile`] for one instrument and never changes. `Registers` are
 //! its scratch memory; after a section has run, its answers are read from them. What is unknown
 //! stays unknown with a cause: the answers say so, and the caller treats them as rules-language.md
-//! 6 says. The risk stage runs [`RiskCode`], the strategy stage [`StrategyCode`].
+//! 6 says. The risk stage runs `RiskCode`, the strategy stage `StrategyCode`.
 //!
 //! ```text
 //! facts --loads--> registers --operations--> registers --answers--> verdict, cap, order terms

@@ -14,7 +14,7 @@
 //! | crossings | truth | exact |
 //!
 //! A crossing is fed with the truth of `a > b` (for under: `a < b`); "previous" is the last step
-//! where that was known. The strategy stage owns a [`SeriesState`] for each bound strategy.
+//! where that was known. The strategy stage owns a `SeriesState` for each bound strategy.
 
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::order::Cause;

@@ -4,6 +4,9 @@
 /// LIMIT: size of one file. Risk rules are read by people; 1 MiB is more than 10,000 rules.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
 
+/// LIMIT: size of one statement: the longest are tables with a value for each of 1,000 symbols.
+pub const STATEMENT_BYTES_MAX: usize = 1 << 16;
+
 /// LIMIT: files checked together. A span has room for more; no session needs as many.
 pub const SOURCES_MAX: usize = 1_000;
 

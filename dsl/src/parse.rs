@@ -9,7 +9,7 @@ use pest::Parser as _;
 
 use crate::ast::{Block, File, Invariant, Item, Name, Statement, Test};
 use crate::diagnostics::Diagnostic;
-use crate::limits::{DIAGNOSTICS_MAX, FILE_BYTES_MAX};
+use crate::limits::{DIAGNOSTICS_MAX, FILE_BYTES_MAX, STATEMENT_BYTES_MAX};
 
 /// From pairs of the grammar to statements.
 mod build;
@@ -447,12 +447,20 @@ impl<'t> Parser<'_, 't> {
                 _ if index < from => {}
                 _ if self.is_item_start(index) => break,
                 _ if open == 0 && self.begins_statement(kind, index) => break,
+                _ if open == 0 && self.looks_like_statement(index) => break,
                 _ if open == 0 && self.scan.kind(index) == Some(TokenKind::Doc) => break,
                 _ => {}
             }
             index = index.saturating_add(1);
         }
         self.at = index;
+    }
+
+    /// Tells whether a token on a new line stands like a keyword that nobody knows.
+    fn looks_like_statement(&self, index: usize) -> bool {
+        let is_new = self.is_first_on_line(index) && !is_in(RESERVED, self.scan.word(index));
+        let next = self.scan.kind(index.saturating_add(1));
+        is_new && self.scan.kind(index) == Some(TokenKind::Word) && next == Some(TokenKind::Upper)
     }
 
     /// Tells whether a statement plausibly begins at a token, by the keyword and the token behind.
@@ -485,7 +493,11 @@ impl<'t> Parser<'_, 't> {
     fn parse(&mut self, rule: Rule) -> Result<Found<'t>, Box<Failure>> {
         let scan = self.scan;
         let base = scan.tokens.get(self.at).map_or(scan.text.len(), |token| token.start);
-        let text = scan.text.get(base..).unwrap_or("");
+        let mut end = base.saturating_add(STATEMENT_BYTES_MAX).min(scan.text.len());
+        while !scan.text.is_char_boundary(end) {
+            end = end.saturating_sub(1);
+        }
+        let text = scan.text.get(base..end).unwrap_or("");
         match Grammar::parse(rule, text) {
             Ok(mut pairs) => match pairs.next() {
                 Some(pair) => {
@@ -500,7 +512,12 @@ impl<'t> Parser<'_, 't> {
                 }
             },
             Err(error) => {
-                let (fault, at) = explain::inside(scan, self.at, base, &error);
+                let (mut fault, at) = explain::inside(scan, self.at, base, &error);
+                let cut = scan.tokens.get(at).map_or(scan.text.len(), |token| token.end);
+                if cut >= end && end < scan.text.len() {
+                    let message = format!("a statement of more than {STATEMENT_BYTES_MAX} bytes");
+                    fault = Diagnostic::error("R0110", scan.span(self.at), message);
+                }
                 Err(Box::new(Failure { fault, at }))
             }
         }

@@ -113,6 +113,11 @@ macro_rules! fields {
     };
 }
 
+const FIRST: FieldInfo = {
+    let [first, ..] = FIELDS else { panic!("the table has rows") };
+    *first
+};
+
 /// States of a feed, in the order of `model::order::FeedStatus`.
 pub const FEED_STATES: &[&str] = &["synced", "gap", "stale", "resync"];
 /// Times in force, in the order of `model::order::TimeInForce`.
@@ -179,8 +184,8 @@ impl Field {
     /// Returns the field's row.
     #[must_use]
     pub fn info(self) -> &'static FieldInfo {
-        // The table is written in the order of the enum, by one macro.
-        FIELDS.get(usize::from(self as u16)).unwrap_or(&FIELDS[0])
+        // One macro writes the table and the enum in the same order, so the row is always there.
+        FIELDS.get(usize::from(self as u16)).unwrap_or(&FIRST)
     }
 
     /// Returns the field with this name.

@@ -57,7 +57,7 @@ impl Value {
             Cause::Warmup => 4,
             Cause::Flat => 5,
         };
-        Self(i128::MIN + code)
+        Self(i128::MIN.wrapping_add(code))
     }
 
     /// Returns a known boolean.

@@ -223,4 +223,3 @@ impl Image for Execution {
         Ok(())
     }
 }
-

@@ -7,8 +7,8 @@
 
 use model::book::Book;
 use model::event::{
-    AccountOpened, Body, DayRoll, Event, FLAG_DERIVED, FLAG_LAST, FLAG_MORE, OrderDone,
-    Payload, Quote, SessionEnd, SessionStart, Timer,
+    AccountOpened, Body, DayRoll, Event, FLAG_DERIVED, FLAG_LAST, FLAG_MORE, OrderDone, Payload,
+    Quote, SessionEnd, SessionStart, Timer,
 };
 use model::id::{AccountId, InstrumentId, NO_INSTRUMENT, OrderNo, Seq};
 use model::instrument::Instrument;
@@ -254,6 +254,10 @@ impl Feed {
     }
 
     /// Lets the simulated venue do the one thing that is due; true when there is a report.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the simulated venue reports these three only"
+    )]
     pub fn advance_paper(&mut self, at: Nanos) -> bool {
         self.batch.clear();
         let Some((instrument, body)) = self.paper.advance(&self.books) else { return false };
@@ -302,6 +306,7 @@ impl Feed {
     ///
     /// # Panics
     /// When more timers are asked for than [`TIMERS_MAX`]: each open order and latch has one at most.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "stages send back these only")]
     pub fn request(&mut self, event: &Event) {
         match event.body() {
             Body::OrderSent(_) | Body::CancelSent(_) => self.paper.submit(event),
@@ -325,6 +330,7 @@ impl Feed {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a source says these only")]
     fn put_body(&mut self, at: Nanos, id: InstrumentId, body: &Body) {
         match body {
             Body::Trade(trade) => {
@@ -425,4 +431,3 @@ impl Feed {
 fn index(id: InstrumentId) -> usize {
     usize::try_from(id.0).unwrap_or(usize::MAX)
 }
-

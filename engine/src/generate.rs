@@ -188,8 +188,7 @@ impl Source for Generated {
                 let lots = walk.lots.saturating_mul(size.saturating_add(10));
                 Qty(i64::try_from(lots.checked_div(20).unwrap_or(1)).unwrap_or(1).max(1))
             });
-            let quote =
-                Quote { bid: walk.bid(), ask: walk.ask(), bid_qty, ask_qty, update_id: 0 };
+            let quote = Quote { bid: walk.bid(), ask: walk.ask(), bid_qty, ask_qty, update_id: 0 };
             into.updates.push((id, Body::Quote(quote)));
             if traded {
                 let (price, qty, taker) = if buys {

@@ -3,7 +3,14 @@
 //! Stages see [`model`] events only: recorded, generated and live data look the same to them. Nothing
 //! here names a venue; the program (`main.rs`, `app/`) puts sources and stages together.
 #![forbid(unsafe_code)]
-#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        clippy::wildcard_enum_match_arm
+    )
+)]
 
 /// The execution stage: approved signals to orders.
 pub mod execution;

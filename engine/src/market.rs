@@ -80,6 +80,10 @@ impl Market {
 
     /// Folds a market event. Returns true when the mark's value or life changed.
     #[inline]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "events that are no market data change no market"
+    )]
     pub fn apply(&mut self, event: &Event, instrument: &Instrument) -> bool {
         match event.body() {
             Body::Quote(quote) => {
@@ -272,11 +276,8 @@ impl Image for Market {
         out.put(touch.changed);
         out.put_option(self.last);
         out.put(self.bar.is_some());
-        let bar = self.bar.unwrap_or(ClosedBar {
-            prices: Bar::default(),
-            end: Nanos(0),
-            length_ns: 0,
-        });
+        let bar =
+            self.bar.unwrap_or(ClosedBar { prices: Bar::default(), end: Nanos(0), length_ns: 0 });
         out.put(bar.prices.open);
         out.put(bar.prices.high);
         out.put(bar.prices.low);

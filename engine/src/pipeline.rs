@@ -61,6 +61,7 @@ pub struct Stations {
 
 /// Tapes for one thread or for each stage.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "made once a session and taken apart at once")]
 pub enum Tapes {
     /// One tape, in the order of the calls.
     One(Tape),
@@ -81,6 +82,7 @@ pub enum Tapes {
 
 /// The joined stages.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one of them exists in a session")]
 pub enum Pipeline {
     /// All on the caller's thread.
     Fused {
@@ -210,6 +212,7 @@ impl Egress {
 }
 
 /// Returns what leaves the gate for an intent.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only intents leave")]
 fn leave(event: &Event) -> Option<Event> {
     let Event { seq, ts, instrument, .. } = *event;
     match event.body() {
@@ -319,9 +322,8 @@ impl Split {
         let (to_feed, from_execution) = lane(RING_EVENTS, wait);
         let Stations { strategy: one, risk: two, egress: three } = stations;
         let core = |nth: usize| threads.cores.get(nth).copied();
-        let strategy = spawn("strategy", core(0), move || {
-            carry(one, strategy, strategy_in, to_risk)
-        })?;
+        let strategy =
+            spawn("strategy", core(0), move || carry(one, strategy, strategy_in, to_risk))?;
         let risk = spawn("risk", core(1), move || carry(two, risk, risk_in, to_execution))?;
         let execution = spawn("execution", core(2), move || {
             carry_last(three, execution, egress, execution_in, to_feed)
@@ -344,9 +346,7 @@ impl Split {
         self.to_strategy.push_all(message).map_err(ended)?;
         let settle = Settled { message: self.messages };
         let last = message.last().map_or((Seq(0), Nanos(0)), |event| (event.seq, event.ts));
-        self.to_strategy
-            .push(Event::new(last.0, last.1, NO_INSTRUMENT, &settle))
-            .map_err(ended)?;
+        self.to_strategy.push(Event::new(last.0, last.1, NO_INSTRUMENT, &settle)).map_err(ended)?;
         while let Some(event) = self.from_execution.pop() {
             if event.kind() == Kind::Settled {
                 return Ok(());
@@ -364,8 +364,7 @@ impl Split {
         let ended = |name| move |_| PipelineError::StageEnded(name);
         let (strategy, strategy_tape) = strategy.join().map_err(ended("strategy"))?;
         let (risk, risk_tape) = risk.join().map_err(ended("risk"))?;
-        let (egress, execution_tape, egress_tape) =
-            execution.join().map_err(ended("execution"))?;
+        let (egress, execution_tape, egress_tape) = execution.join().map_err(ended("execution"))?;
         Ok(Finished {
             stations: Stations { strategy, risk, egress },
             tapes: vec![input, strategy_tape, risk_tape, execution_tape, egress_tape],

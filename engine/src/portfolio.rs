@@ -250,9 +250,10 @@ impl Portfolio {
         let position = self.positions.get(key)?;
         let mut any = extra.is_some();
         let (mut buys, mut sells) = (0_i128, 0_i128);
-        let open = self.open.iter().filter(|order| {
-            at(&self.key_of, order.instrument).copied() == Some(key)
-        });
+        let open = self
+            .open
+            .iter()
+            .filter(|order| at(&self.key_of, order.instrument).copied() == Some(key));
         for order in open.chain(extra) {
             any = true;
             let facts = at(view.instruments, order.instrument)?;
@@ -491,7 +492,11 @@ impl Portfolio {
                     realised = position.trade(delta, value, now)?;
                 }
                 self.balances.add(account, base, Money(qty.0.checked_mul(signed)?));
-                self.balances.add(account, quote, Money(value.0.checked_mul(-signed)?));
+                self.balances.add(
+                    account,
+                    quote,
+                    Money(value.0.checked_mul(signed.checked_neg()?)?),
+                );
                 self.balances.add(account, fill.fee_asset, Money(fee.0.checked_neg()?));
                 self.refresh_cash(account, base);
                 self.refresh_cash(account, fill.fee_asset);

@@ -348,7 +348,12 @@ impl Binder<'_> {
         Self: 'b,
     {
         let carries = at(&self.setup.instruments, id).map(|i| i.carries).unwrap_or_default();
-        Binding { instrument, reporting: &self.setup.reporting, carries: what_is_known(carries), assets }
+        Binding {
+            instrument,
+            reporting: &self.setup.reporting,
+            carries: what_is_known(carries),
+            assets,
+        }
     }
 
     fn asset(&self, name: &str) -> Option<AssetId> {

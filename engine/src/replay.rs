@@ -145,11 +145,10 @@ impl Origin {
 }
 
 fn reason(payload: &[u8], seq: u64) -> Result<EndReason, TapeError> {
-    let event = model::codec::decode(payload).map_err(|source| TapeError::Decode { seq, source })?;
-    match event.body() {
-        Body::SessionEnd(end) => Ok(end.reason),
-        _ => Ok(EndReason::EndOfData),
-    }
+    let event =
+        model::codec::decode(payload).map_err(|source| TapeError::Decode { seq, source })?;
+    let Body::SessionEnd(end) = event.body() else { return Ok(EndReason::EndOfData) };
+    Ok(end.reason)
 }
 
 /// Replays a journal on a placement. `texts` in place of the journal's own rules ask what they would
@@ -164,8 +163,7 @@ pub fn replay(
     control: &mut dyn Control,
 ) -> Result<Replayed, ReplayError> {
     let origin = Origin::read(dir)?;
-    let checked =
-        program::load(texts.unwrap_or_else(|| origin.texts.clone())).map_err(Box::new)?;
+    let checked = program::load(texts.unwrap_or_else(|| origin.texts.clone())).map_err(Box::new)?;
     let mut session = Session::build(origin.setup.clone(), &checked)?;
     // With other rules the records keep the numbers of the journal's inputs.
     session.keep_preamble(Seq(u64::try_from(origin.texts.len()).unwrap_or(0).saturating_add(1)));
@@ -200,10 +198,10 @@ pub fn replay(
     for comparison in finished.tapes.into_iter().flat_map(Tape::into_comparisons) {
         let (count, difference) = comparison.finish(complete)?;
         compared = compared.saturating_add(count);
-        if let Some(found) = difference {
-            if first.as_ref().is_none_or(|known| found.seq < known.seq) {
-                first = Some(found);
-            }
+        if let Some(found) = difference
+            && first.as_ref().is_none_or(|known| found.seq < known.seq)
+        {
+            first = Some(found);
         }
     }
     Ok(Replayed { compared, records: origin.records, difference: first, summary })
@@ -229,7 +227,7 @@ impl JournalSource {
     }
 
     fn fetch(&mut self) {
-        self.next = match self.events.next() {
+        self.next = match self.events.advance() {
             Ok(event) => event,
             Err(fault) => {
                 self.fault = Some(fault);

@@ -7,8 +7,8 @@
 use dsl::evaluate::Registers;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::event::{
-    AccountOpened, BalanceChanged, Body, DayRoll, Event, Fill, OrderDone, Payload,
-    PositionChanged, Realised, RiskState, Signal,
+    AccountOpened, BalanceChanged, Body, DayRoll, Event, Fill, OrderDone, Payload, PositionChanged,
+    Realised, RiskState, Signal,
 };
 use model::id::{AccountId, AssetId, InstrumentId, NO_INSTRUMENT};
 use model::instrument::Instrument;

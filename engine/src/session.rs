@@ -170,10 +170,9 @@ impl Session {
             let carries = at(&setup.instruments, id).map(|i| i.carries).unwrap_or_default();
             if let (Trigger::Bar(length), Some(facts)) =
                 (instance.code.trigger(), at(&instruments, id))
+                && carries.bar_ns != length
             {
-                if carries.bar_ns != length {
-                    bars.want(id, length, facts);
-                }
+                bars.want(id, length, facts);
             }
         }
         let traded: Vec<_> = setup.traded.iter().map(|id| model::id::InstrumentId(*id)).collect();
@@ -295,11 +294,7 @@ impl Session {
             max_drawdown: portfolio.measures().worst(),
             fees: portfolio.fees(),
             book_checks: feed.book_checks(),
-            decisions_hash: decisions_hash(
-                &strategy.digest,
-                &risk.digest,
-                &egress.station.digest,
-            ),
+            decisions_hash: decisions_hash(&strategy.digest, &risk.digest, &egress.station.digest),
             span: (start, feed.now()),
             end,
         }

@@ -8,7 +8,7 @@ use dsl::evaluate::{OrderTerms, SizeTerms};
 use dsl::typed::Trigger;
 use dsl::value::Truth;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
-use model::event::{BarExtra, Body, Event, Fill, Lane, OrderDone, Signal};
+use model::event::{BarExtra, Body, Event, Fill, Kind, Lane, OrderDone, Signal};
 use model::id::OrderNo;
 use model::instrument::Instrument;
 use model::num::{MONEY_SCALE, Money, Price, Qty, Rounding, mul_div, pow10};
@@ -355,17 +355,18 @@ impl Desk<'_> {
 }
 
 impl Stage for Strategy {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a strategy is blind for all other kinds")]
     fn step(&mut self, event: &Event, out: &mut Out) {
         if event.kind().lane() == Lane::Input {
             self.events = self.events.saturating_add(1);
         }
         let id = event.instrument;
         let index = usize::try_from(id.0).unwrap_or(usize::MAX);
-        let body = event.body();
         // Depth is not read by rules of this version: the touch comes as quotes.
-        if matches!(body, Body::BookLevel(_) | Body::BookClear(_)) {
+        if matches!(event.kind(), Kind::BookLevel | Kind::BookClear) {
             return;
         }
+        let body = event.body();
         out.push(*event);
         match body {
             Body::Fill(fill) => return self.fill(event, &fill),
@@ -431,4 +432,3 @@ impl Image for Strategy {
         Ok(())
     }
 }
-

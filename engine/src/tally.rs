@@ -103,8 +103,10 @@ impl VerdictCounts {
 
     /// Returns the refusals with a count, by code.
     pub fn refusals(&self) -> impl Iterator<Item = (Code, u64)> + '_ {
-        self.refusals.iter().enumerate().filter(|(_, count)| **count > 0).filter_map(
-            |(code, count)| u16::try_from(code).ok().map(|code| (Code(code), *count)),
-        )
+        self.refusals
+            .iter()
+            .enumerate()
+            .filter(|(_, count)| **count > 0)
+            .filter_map(|(code, count)| u16::try_from(code).ok().map(|code| (Code(code), *count)))
     }
 }

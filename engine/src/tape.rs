@@ -142,7 +142,7 @@ impl Comparison {
         if self.failed.is_some() {
             return;
         }
-        match self.reader.next() {
+        match self.reader.advance() {
             Ok(Some(journaled)) => {
                 self.compared = self.compared.saturating_add(1);
                 if journaled != *event && self.difference.is_none() {
@@ -163,7 +163,7 @@ impl Comparison {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        let rest = self.reader.next()?;
+        let rest = self.reader.advance()?;
         if self.difference.is_none() {
             if let Some(event) = rest {
                 self.difference = Some(Difference {
@@ -198,7 +198,7 @@ impl JournaledEvents {
     ///
     /// # Errors
     /// [`TapeError`] when the journal cannot be read or a record is no event.
-    pub fn next(&mut self) -> Result<Option<Event>, TapeError> {
+    pub fn advance(&mut self) -> Result<Option<Event>, TapeError> {
         if let Some(half) = self.half.take() {
             return Ok(Some(half));
         }

@@ -25,7 +25,7 @@
 //! # let scratch = tempfile::tempdir()?;
 //! # let dir = scratch.path().join("run");
 //! let identity = Identity { run_id: 7, nonce: 0x5EED, ..Identity::ZERO };
-//! let options = Options { segment_bytes: 1 << 20, sink: SinkKind::Mmap, identity };
+//! let options = Options { segment_bytes: 1 << 20, sink: SinkKind::Mmap, sync: true, identity };
 //! let (mut writer, _keeper) = Writer::create(&dir, &options)?;
 //! let header = RecordHeader { seq: 1, ts_ns: 10, kind: 1, lane: LANE_INPUT, flags: 0 };
 //! writer.append(header, b"best bid 101")?;

@@ -225,7 +225,8 @@ fn footer_at_end(
     if offset < HEADER_BYTES {
         return Ok(None);
     }
-    let place = Place { segment_bytes: header.segment_bytes, nonce: header.identity.nonce };
+    let place =
+        Place { segment_bytes: header.segment_bytes, nonce: header.identity.nonce, sync: true };
     let at = place.absolute(header.index, offset);
     let frame = check(window.view(offset, END_SEGMENT_BYTES)?, place.nonce, at);
     let payload = frame.ok().filter(|frame| frame.header.kind == KIND_END_SEGMENT);

@@ -32,6 +32,10 @@ pub struct Options {
     pub segment_bytes: u64,
     /// How records reach the file.
     pub sink: SinkKind,
+    /// Whether sealed segments are synced to the disk. Without it records survive the process but
+    /// not the machine: for runs that can be repeated from their inputs. No BARRIER is then written,
+    /// so nothing is claimed to be durable; after a power loss such a journal may read as corrupt.
+    pub sync: bool,
     /// Whose journal it is.
     pub identity: Identity,
 }
@@ -95,7 +99,8 @@ impl Writer {
         if !disk.segments(dir)?.is_empty() {
             return Err(OpenError::NotEmpty { dir: dir.to_path_buf() });
         }
-        let place = Place { segment_bytes: bytes, nonce: options.identity.nonce };
+        let place =
+            Place { segment_bytes: bytes, nonce: options.identity.nonce, sync: options.sync };
         let mut workshop = Workshop {
             disk,
             dir: dir.to_path_buf(),
@@ -284,6 +289,7 @@ impl Writer {
     #[cold]
     fn barrier(&mut self) -> Result<(), AppendError> {
         let report = match self.link.newest_report() {
+            Ok(Some(_)) if !self.options.sync => return Ok(()),
             Ok(Some(report)) => report,
             Ok(None) => return Ok(()),
             Err(cause) => return Err(self.poison(cause)),

@@ -21,7 +21,7 @@ pub struct Level {
     pub qty: Qty,
 }
 
-/// Both sides of a book.
+/// Both sides of a book. Two books are equal when their levels are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Book {
     bids: Ladder,
@@ -29,12 +29,26 @@ pub struct Book {
 }
 
 /// One side. Keys are prices for bids and negated prices for asks, so that both sort best last.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Ladder {
+    /// Keys with quantities, ascending; a quantity of zero is a hole. The last is never one.
     levels: Vec<(i64, i64)>,
+    /// Levels that are no holes.
+    count: usize,
     sign: i64,
     dropped: u64,
 }
+
+impl PartialEq for Ladder {
+    fn eq(&self, other: &Self) -> bool {
+        self.count == other.count
+            && self.dropped == other.dropped
+            && self.sign == other.sign
+            && self.live().eq(other.live())
+    }
+}
+
+impl Eq for Ladder {}
 
 impl Default for Book {
     fn default() -> Self {
@@ -52,7 +66,7 @@ impl Book {
     /// Returns a book without room: for instruments whose data has no levels.
     #[must_use]
     pub fn empty() -> Self {
-        let side = |sign| Ladder { levels: Vec::new(), sign, dropped: 0 };
+        let side = |sign| Ladder { levels: Vec::new(), count: 0, sign, dropped: 0 };
         Self { bids: side(1), asks: side(-1) }
     }
 
@@ -64,20 +78,20 @@ impl Book {
 
     /// Removes all levels.
     pub fn clear(&mut self) {
-        self.bids.levels.clear();
-        self.asks.levels.clear();
+        self.bids.clear();
+        self.asks.clear();
     }
 
     /// Returns the best level of a side.
     #[inline]
     #[must_use]
     pub fn best(&self, side: Side) -> Option<Level> {
-        self.ladder(side).levels(1).next()
+        self.ladder(side).levels().next()
     }
 
     /// Returns the levels of a side, best first.
     pub fn levels(&self, side: Side) -> impl Iterator<Item = Level> + '_ {
-        self.ladder(side).levels(usize::MAX)
+        self.ladder(side).levels()
     }
 
     /// Returns the quantity shown at a price.
@@ -94,13 +108,13 @@ impl Book {
     /// Returns the number of levels of a side.
     #[must_use]
     pub fn len(&self, side: Side) -> usize {
-        self.ladder(side).levels.len()
+        self.ladder(side).count
     }
 
     /// Tells whether both sides are empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.bids.levels.is_empty() && self.asks.levels.is_empty()
+        self.bids.count == 0 && self.asks.count == 0
     }
 
     /// Tells whether both sides have a level and the best bid is not below the best ask.
@@ -135,21 +149,42 @@ impl Book {
 
 impl Ladder {
     fn new(sign: i64) -> Self {
-        Self { levels: Vec::with_capacity(LEVELS_MAX), sign, dropped: 0 }
+        Self { levels: Vec::with_capacity(LEVELS_MAX), count: 0, sign, dropped: 0 }
+    }
+
+    fn clear(&mut self) {
+        self.levels.clear();
+        self.count = 0;
     }
 
     fn set(&mut self, price: i64, qty: i64) -> i64 {
         let key = price.saturating_mul(self.sign);
+        let qty = qty.max(0);
         match self.find(key) {
-            Ok(at) if qty > 0 => {
-                self.levels.get_mut(at).map_or(0, |level| std::mem::replace(&mut level.1, qty))
+            Ok(at) => {
+                let Some(level) = self.levels.get_mut(at) else { return 0 };
+                let before = std::mem::replace(&mut level.1, qty);
+                match (before, qty) {
+                    (0, 1..) => self.count = self.count.saturating_add(1),
+                    (1.., 0) => {
+                        self.count = self.count.saturating_sub(1);
+                        self.drop_holes_at_best();
+                    }
+                    _ => {}
+                }
+                before
             }
-            Ok(at) => self.levels.remove(at).1,
-            Err(_) if qty <= 0 => 0,
+            Err(_) if qty == 0 => 0,
             Err(at) => {
                 self.insert(at, (key, qty));
                 0
             }
+        }
+    }
+
+    fn drop_holes_at_best(&mut self) {
+        while self.levels.last().is_some_and(|level| level.1 == 0) {
+            self.levels.pop();
         }
     }
 
@@ -177,25 +212,40 @@ impl Ladder {
     }
 
     fn insert(&mut self, at: usize, level: (i64, i64)) {
-        if self.levels.len() < LEVELS_MAX {
-            self.levels.insert(at, level);
-            return;
+        let mut at = at;
+        if self.levels.len() >= LEVELS_MAX {
+            self.levels.retain(|level| level.1 > 0);
+            at = self.find(level.0).unwrap_or_else(|place| place);
         }
-        self.dropped = self.dropped.saturating_add(1);
-        if at > 0 {
+        if self.levels.len() >= LEVELS_MAX {
+            self.dropped = self.dropped.saturating_add(1);
+            if at == 0 {
+                return;
+            }
             // Full: the worst level makes room for a better one.
             self.levels.remove(0);
-            self.levels.insert(at.saturating_sub(1), level);
+            at = at.saturating_sub(1);
+        } else {
+            self.count = self.count.saturating_add(1);
+        }
+        // A hole beside the place takes the level, and nothing has to move.
+        let hole = at
+            .checked_sub(1)
+            .filter(|before| self.levels.get(*before).is_some_and(|level| level.1 == 0));
+        match hole.and_then(|before| self.levels.get_mut(before)) {
+            Some(slot) => *slot = level,
+            None => self.levels.insert(at, level),
         }
     }
 
-    fn levels(&self, max: usize) -> impl Iterator<Item = Level> + '_ {
+    fn live(&self) -> impl Iterator<Item = &(i64, i64)> + '_ {
+        self.levels.iter().filter(|level| level.1 > 0)
+    }
+
+    fn levels(&self) -> impl Iterator<Item = Level> + '_ {
         let sign = self.sign;
-        self.levels
-            .iter()
-            .rev()
-            .take(max)
-            .map(move |(key, qty)| Level { price: Price(key.saturating_mul(sign)), qty: Qty(*qty) })
+        let live = self.levels.iter().rev().filter(|level| level.1 > 0);
+        live.map(move |(key, qty)| Level { price: Price(key.saturating_mul(sign)), qty: Qty(*qty) })
     }
 }
 
@@ -203,8 +253,8 @@ impl Image for Book {
     fn save(&self, out: &mut ImageWriter) {
         for ladder in [&self.bids, &self.asks] {
             out.put(ladder.dropped);
-            out.put_len(ladder.levels.len());
-            for (key, qty) in &ladder.levels {
+            out.put_len(ladder.count);
+            for (key, qty) in ladder.live() {
                 out.put(*key);
                 out.put(*qty);
             }
@@ -214,9 +264,15 @@ impl Image for Book {
     fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
         for ladder in [&mut self.bids, &mut self.asks] {
             ladder.dropped = from.take()?;
-            ladder.levels.clear();
+            ladder.clear();
             for _ in 0..from.take_len(LEVELS_MAX)? {
-                ladder.levels.push((from.take()?, from.take()?));
+                let (key, qty): (i64, i64) = (from.take()?, from.take()?);
+                let sorted = ladder.levels.last().is_none_or(|last| last.0 < key);
+                if !sorted || qty <= 0 {
+                    return Err(ImageError::Range);
+                }
+                ladder.levels.push((key, qty));
+                ladder.count = ladder.count.saturating_add(1);
             }
         }
         Ok(())

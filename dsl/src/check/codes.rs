@@ -50,7 +50,11 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "a documentation comment documents nothing",
         "`///` belongs to the item or the statement behind it; other comments begin with `//`.",
     ),
-    ("R0110", "too large", "A file has at most 1 MiB, and a session at most 1,000 files."),
+    (
+        "R0110",
+        "too large",
+        "A file has at most 1 MiB, a statement 64 KiB, and a session at most 1,000 files.",
+    ),
     (
         "R0111",
         "sign of another language",

@@ -111,9 +111,9 @@ impl Typing<'_, '_> {
         match like.map(|like| &like.unit) {
             Some(unit) if *unit != typed.unit => {
                 let (a, b) = (describe_fully(unit), describe_fully(&typed.unit));
-                let fault =
-                    Diagnostic::error("R0208", expr.span, format!("cannot mix {a} with {b}"));
-                self.fail(fault)
+                let message = format!("cannot mix {a} with {b}");
+                let fault = Diagnostic::error("R0208", expr.span, message);
+                self.fail(fault.help("value, range and table of a parameter have one asset"))
             }
             _ => Some(typed),
         }

@@ -239,7 +239,9 @@ impl Typing<'_, '_> {
             })
             .collect();
         if values.len() != wanted || args.len() != wanted {
-            let message = format!("`{}` takes {wanted} values", name.text);
+            let values =
+                if wanted == 1 { "one value".to_owned() } else { format!("{wanted} values") };
+            let message = format!("`{}` takes {values}", name.text);
             return self.fail(Diagnostic::error("R0213", span, message));
         }
         match callable {

@@ -3,7 +3,7 @@
 use model::symbol::Symbol;
 
 use crate::ast::{self, Block, OptionKind, OrderOption, StatementKind};
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Diagnostic, Severity};
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind, Strategy, StrategyRule, Trigger, Unit};
 
@@ -129,6 +129,17 @@ fn add_series(
     scope.bind(&name.text, binding, name.span);
 }
 
+/// The options of one order.
+#[derive(Default)]
+struct Options {
+    size: Option<Expr>,
+    price: Option<Expr>,
+    protect: Option<Expr>,
+    ttl: Option<Expr>,
+    ioc: bool,
+    where_shortable: bool,
+}
+
 impl Typing<'_, '_> {
     fn series(&mut self, value: &ast::Expr) -> Option<usize> {
         if let ast::ExprKind::Path(segments) = &value.kind
@@ -198,30 +209,29 @@ impl Typing<'_, '_> {
         let rule = self.rule_name(&written.code, doc, None, span);
         let when = self.condition(&written.when);
         let unless = self.optional(written.unless.as_ref());
-        let mut typed = StrategyRule {
+        let errors = self.diagnostics.len();
+        self.check_options(written, span);
+        let mut options = Options::default();
+        for option in &written.options {
+            self.option(option, written, &mut options);
+        }
+        let found = self.diagnostics.iter().skip(errors);
+        if found.into_iter().any(|found| found.severity == Severity::Error) {
+            return None;
+        }
+        Some(StrategyRule {
             rule,
             exit: written.exit,
             long: written.long,
             when: when?,
             unless: unless.ok()?,
-            size: None,
-            price: None,
-            protect: None,
-            ioc: false,
-            ttl: None,
-            where_shortable: false,
-        };
-        let errors = self.diagnostics.len();
-        self.check_options(written, span);
-        for option in &written.options {
-            self.option(option, written, &mut typed);
-        }
-        let is_wrong = self
-            .diagnostics
-            .iter()
-            .skip(errors)
-            .any(|found| found.severity == crate::diagnostics::Severity::Error);
-        if is_wrong { None } else { Some(typed) }
+            size: options.size,
+            price: options.price,
+            protect: options.protect,
+            ioc: options.ioc,
+            ttl: options.ttl,
+            where_shortable: options.where_shortable,
+        })
     }
 
     /// Checks which options stand together.
@@ -263,7 +273,7 @@ impl Typing<'_, '_> {
         }
     }
 
-    fn option(&mut self, option: &OrderOption, written: &ast::OrderRule, typed: &mut StrategyRule) {
+    fn option(&mut self, option: &OrderOption, written: &ast::OrderRule, typed: &mut Options) {
         match &option.kind {
             OptionKind::Size(size) => typed.size = self.size(size),
             OptionKind::Price(price) => {

@@ -281,3 +281,70 @@ fn the_limits_that_ship_are_typed_as_written() {
     assert_eq!(*kind, ExprKind::Number { mantissa: 5, decimals: 2 });
     assert!(block.checks.iter().all(|check| !check.rule.doc.is_empty()));
 }
+
+/// A perpetual or a spot pair with fine scales: every example fits it.
+fn instrument(symbol: &model::symbol::Symbol) -> model::instrument::Instrument {
+    use model::instrument::{FeeAsset, Instrument, Kind};
+    use model::num::{Money, Price, Qty, Rate, Scale};
+    Instrument {
+        symbol: symbol.clone(),
+        venue_symbol: format!("{}{}", symbol.base, symbol.quote),
+        kind: symbol.kind.unwrap_or(Kind::Spot),
+        settle: symbol.quote.clone(),
+        price_scale: Scale::new(2).unwrap(),
+        qty_scale: Scale::new(4).unwrap(),
+        tick: Price(10),
+        lot: Qty(1),
+        qty_min: Qty(1),
+        qty_max: Qty(1_000_000_000),
+        notional_min: Money::units(5),
+        fee_maker: Rate(200_000),
+        fee_taker: Rate(500_000),
+        fee_asset: FeeAsset::Received,
+        protect: Rate(5_000_000),
+        half_spread: Rate(0),
+        mark_spread_max: Rate(0),
+        mark_age_max_ns: 0,
+        leverage_max: 3,
+        maintenance: Rate(5_000_000),
+    }
+}
+
+#[test]
+fn what_ships_and_what_is_taught_binds_to_an_instrument() {
+    use crate::compile::{Binding, Carries, bind_risk, bind_strategy};
+    let carries = Carries { touch: true, bars: true, last_price: true };
+    let assets = |name: &str| match name {
+        "USDT" => Some(model::id::AssetId(0)),
+        "BTC" => Some(model::id::AssetId(1)),
+        "ETH" => Some(model::id::AssetId(2)),
+        _ => None,
+    };
+    let mut texts: Vec<String> = [CRASH, CROSSOVER, LIMITS].map(str::to_owned).to_vec();
+    let examples = README.split("```rules\n").skip(1);
+    texts.extend(examples.map(|example| example.split("```").next().unwrap().to_owned()));
+    let any = model::symbol::Symbol::parse("BTC_USDT.PERP").unwrap();
+    for text in texts {
+        let program = check(&[source("file", &text)]).program;
+        for block in &program.risk {
+            let instrument = instrument(&any);
+            let binding =
+                Binding { instrument: &instrument, reporting: "USDT", carries, assets: &assets };
+            let bound = bind_risk(block, &binding);
+            assert!(bound.is_ok(), "{}: {:?}", block.name, bound.err());
+        }
+        for strategy in &program.strategies {
+            for (symbol, _) in &strategy.symbols {
+                let instrument = instrument(symbol);
+                let binding = Binding {
+                    instrument: &instrument,
+                    reporting: "USDT",
+                    carries,
+                    assets: &assets,
+                };
+                let bound = bind_strategy(strategy, &binding);
+                assert!(bound.is_ok(), "{}: {:?}", strategy.name, bound.err());
+            }
+        }
+    }
+}

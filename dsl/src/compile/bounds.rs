@@ -1,7 +1,7 @@
 //! Ranges of register values, from which the compiler proves that an operation cannot overflow.
 //!
 //! A range always covers every known value that the register can hold; `na` needs no range. What
-//! passes [`LIMIT`] is cut to it, because the checked operation then gives OVERFLOW instead.
+//! passes `LIMIT` is cut to it, because the checked operation then gives OVERFLOW instead.
 
 use crate::evaluate::op::LIMIT;
 

@@ -1,6 +1,6 @@
 //! Numbers with a static decimal scale, kept as ratios until one number is needed.
 //!
-//! A [`Num`] stands for `num / den * 10^-scale`. Division only makes the pair; sums of pairs of the
+//! A `Num` stands for `num / den * 10^-scale`. Division only makes the pair; sums of pairs of the
 //! same denominator stay over it; comparisons cross-multiply. So no rule loses a digit to rounding.
 //! A denominator may be zero or negative when the program runs: the comparison and the reading of
 //! an answer test it, and whatever would lose a zero on the way guards it first.

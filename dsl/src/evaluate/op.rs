@@ -2,7 +2,7 @@
 //!
 //! Every operation is total. It propagates `na` with the cause of the first unknown operand, except
 //! the few that look at `na` (`and`, `or`, `select`, `default`, `is na`). A known result always
-//! lies within [`LIMIT`]: the compiler proves it for the plain operations, the checked ones test
+//! lies within `LIMIT`: the compiler proves it for the plain operations, the checked ones test
 //! it. The same functions run on the hot path and fold constants at bind, so the two cannot differ.
 
 use model::num::{Rounding, div_round};

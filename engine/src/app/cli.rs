@@ -10,7 +10,10 @@ use engine::topology::Topology;
 /// A trading engine for one host: recorded or generated markets through strategies, risk and a
 /// simulated venue; every event journaled; every session replayed to the same bytes.
 #[derive(Debug, Parser)]
-#[command(name = "engine", version, after_help = "\
+#[command(
+    name = "engine",
+    version,
+    after_help = "\
 Examples:
   engine                                  the demo: a generated market, paper money
   engine backtest --data FILE.log.zst     recorded data through the shipped rules
@@ -18,7 +21,8 @@ Examples:
   engine rules check rules/limits.rules   check a file of rules
 
 Exit codes: 0 fine, 1 a finding, 2 wrong usage or configuration, 3 corrupt data, 70 a defect.
-Nothing ever leaves this machine: orders go to the simulated venue only.")]
+Nothing ever leaves this machine: orders go to the simulated venue only."
+)]
 pub(super) struct Cli {
     /// What to do; without a command, the demo.
     #[command(subcommand)]

@@ -39,10 +39,13 @@ fn show_info(cli: &Cli, dir: &Path) -> Result<Finding, Failure> {
     let run = format!("{:032x}", identity.run_id);
     let origin = Origin::read(dir).ok();
     let setup = origin.as_ref().map(|origin| &origin.setup);
-    let instruments: Vec<&str> =
-        setup.map(|s| s.instruments.iter().map(|i| i.symbol.as_str()).collect()).unwrap_or_default();
-    let rules: Vec<&str> =
-        origin.as_ref().map(|o| o.texts.iter().map(|t| t.name.as_str()).collect()).unwrap_or_default();
+    let instruments: Vec<&str> = setup
+        .map(|s| s.instruments.iter().map(|i| i.symbol.as_str()).collect())
+        .unwrap_or_default();
+    let rules: Vec<&str> = origin
+        .as_ref()
+        .map(|o| o.texts.iter().map(|t| t.name.as_str()).collect())
+        .unwrap_or_default();
     if cli.json {
         let segments: Vec<Value> = info
             .segments

@@ -54,7 +54,8 @@ impl Plan<'_> {
                 self.reporting
             )));
         }
-        let instruments: Vec<Instrument> = self.instruments.iter().map(|(i, _)| i.clone()).collect();
+        let instruments: Vec<Instrument> =
+            self.instruments.iter().map(|(i, _)| i.clone()).collect();
         let traded = self.traded(&instruments)?;
         let accounts = self.accounts(&instruments, &traded)?;
         let mut assets = vec![self.reporting.to_owned()];
@@ -210,7 +211,9 @@ fn duration(option: &str, text: &str) -> Result<i64, Failure> {
         .and_then(|number| number.checked_mul(factor))
         .filter(|ns| *ns <= 60_000_000_000)
         .ok_or_else(|| {
-            Failure::usage(format!("{option} {text}: write a duration up to 60s, e.g. 2ms or 500us"))
+            Failure::usage(format!(
+                "{option} {text}: write a duration up to 60s, e.g. 2ms or 500us"
+            ))
         })
 }
 
@@ -248,9 +251,10 @@ pub(super) fn journal_spec(
         }
         None => free_dir(setup, data_dir),
     };
-    let segment_bytes = run.segment_mib.checked_mul(1 << 20).filter(|bytes| {
-        bytes.is_power_of_two() && *bytes <= 1 << 30
-    });
+    let segment_bytes = run
+        .segment_mib
+        .checked_mul(1 << 20)
+        .filter(|bytes| bytes.is_power_of_two() && *bytes <= 1 << 30);
     let segment_bytes = segment_bytes.ok_or_else(|| {
         Failure::usage(format!(
             "--segment-mib {}: write a power of two from 1 to 1024",
@@ -260,7 +264,8 @@ pub(super) fn journal_spec(
     let sink = if run.sink == "pwrite" { SinkKind::Pwrite } else { SinkKind::Mmap };
     let build = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
     let build_hash = *blake3::hash(build.as_bytes()).as_bytes();
-    Ok(Some(JournalSpec { dir, segment_bytes, sink, build_hash }))
+    // Both modes of this version can be run again from their inputs, so nothing waits for the disk.
+    Ok(Some(JournalSpec { dir, segment_bytes, sink, sync: false, build_hash }))
 }
 
 /// Returns a folder for the run's journal that is not taken.

@@ -8,9 +8,9 @@ use super::cli::{Cli, ReplayArgs};
 use super::clock::{Clock, seconds};
 use super::exit::{Failure, Finding};
 use super::plan::placement;
+use super::rules;
 use super::show::out;
 use super::watch::Watch;
-use super::rules;
 
 /// Runs the command: exit code 0 when all records are equal, 1 when one is not or none was compared.
 ///
@@ -18,8 +18,7 @@ use super::rules;
 /// [`Failure`] when the journal cannot be replayed.
 pub(super) fn run(cli: &Cli, args: &ReplayArgs) -> Result<Finding, Failure> {
     let clock = Clock::start();
-    let texts =
-        if args.rules.is_empty() { None } else { Some(rules::sources(&args.rules)?) };
+    let texts = if args.rules.is_empty() { None } else { Some(rules::sources(&args.rules)?) };
     let placement = placement(args.topology, args.wait)?;
     let mut watch = Watch::new(!cli.no_progress && !cli.json)?;
     let replayed = replay(&args.dir, texts, &placement, &mut watch);

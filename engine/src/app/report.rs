@@ -104,7 +104,10 @@ impl Report<'_> {
             summary.span.0,
             summary.span.1
         ));
-        row("messages", format!("{} ({} not used)", summary.progress.messages, summary.progress.bad));
+        row(
+            "messages",
+            format!("{} ({} not used)", summary.progress.messages, summary.progress.bad),
+        );
         row("events", format!("{} in {} input records", summary.events, summary.inputs));
         row(
             "verdicts",
@@ -119,7 +122,10 @@ impl Report<'_> {
         for (code, count) in &summary.refusals {
             row("", format!("{count:>8}  {code}"));
         }
-        row("orders", format!("{}, {} fills, {} cancels", summary.orders, summary.fills, summary.cancels));
+        row(
+            "orders",
+            format!("{}, {} fills, {} cancels", summary.orders, summary.fills, summary.cancels),
+        );
         let start = summary.equity_start.map_or_else(|| "unknown".to_owned(), money);
         row("equity", format!("{start} to {} {asset}", money(summary.equity_end)));
         row("worst drawdown", format!("{} of the peak", share(summary.max_drawdown)));

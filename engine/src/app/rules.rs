@@ -24,10 +24,9 @@ const SHIPPED: [(&str, &str); 2] = [
 /// [`Failure::Usage`] when a file cannot be read.
 pub(super) fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
     if paths.is_empty() {
-        let shipped = SHIPPED.iter().map(|(name, text)| Source {
-            name: (*name).to_owned(),
-            text: (*text).to_owned(),
-        });
+        let shipped = SHIPPED
+            .iter()
+            .map(|(name, text)| Source { name: (*name).to_owned(), text: (*text).to_owned() });
         return Ok(shipped.collect());
     }
     read(paths)
@@ -58,8 +57,12 @@ pub(super) fn run(cli: &Cli, args: &RulesArgs) -> Result<Finding, Failure> {
     let checked = dsl::check::check(&sources);
     let mut found = checked.diagnostics;
     found.extend(checked.program.invariants.iter().map(|invariant| {
-        Diagnostic::warning("R0600", invariant.span, format!("invariant `{}` is not proved", invariant.name))
-            .help("this version has no prover: the statement is checked for names and units only")
+        Diagnostic::warning(
+            "R0600",
+            invariant.span,
+            format!("invariant `{}` is not proved", invariant.name),
+        )
+        .help("this version has no prover: the statement is checked for names and units only")
     }));
     let errors = found.iter().filter(|d| d.severity == Severity::Error).count();
     let warnings = found.len().saturating_sub(errors);

@@ -68,8 +68,7 @@ fn draw(renderer: &Renderer, sources: &[Source], diagnostic: &Diagnostic) -> Str
     if let Some(source) = source {
         let mut snippet = Snippet::source(&source.text).path(&source.name);
         for (index, label) in diagnostic.labels.iter().enumerate() {
-            let kind =
-                if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
+            let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
             let end = source.text.len();
             let start = usize::try_from(label.span.start).unwrap_or(end).min(end);
             let stop = usize::try_from(label.span.end).unwrap_or(end).clamp(start, end);
@@ -80,5 +79,5 @@ fn draw(renderer: &Renderer, sources: &[Source], diagnostic: &Diagnostic) -> Str
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(help));
     }
-    renderer.render(&[group]).to_string()
+    renderer.render(&[group])
 }

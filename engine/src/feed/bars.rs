@@ -30,10 +30,8 @@ struct Builder {
 impl Bars {
     /// Adds bars of `length_ns` on an instrument; a second wish for the same changes nothing.
     pub fn want(&mut self, instrument: InstrumentId, length_ns: i64, facts: &Instrument) {
-        let known = self
-            .builders
-            .iter()
-            .any(|b| b.instrument == instrument && b.length_ns == length_ns);
+        let known =
+            self.builders.iter().any(|b| b.instrument == instrument && b.length_ns == length_ns);
         if !known && length_ns > 0 {
             self.builders.push(Builder {
                 instrument,

@@ -1,5 +1,4 @@
 //! Lanes under two threads and against a deque.
-#![expect(clippy::arithmetic_side_effects, reason = "small numbers of the tests' own")]
 
 use std::collections::VecDeque;
 use std::thread;

@@ -53,8 +53,7 @@ impl Position {
         };
         let cost = mul_div(self.basis.0, closing, size, cost_round)?;
         let part = mul_div(value.0, closing, delta.0.checked_abs()?, value_round)?;
-        let realised =
-            if held > 0 { part.checked_sub(cost)? } else { cost.checked_sub(part)? };
+        let realised = if held > 0 { part.checked_sub(cost)? } else { cost.checked_sub(part)? };
         let flips = after != 0 && (after < 0) != (held < 0);
         let rest = self.basis.0.checked_sub(cost)?;
         self.basis = if flips { value.checked_sub(Money(part))? } else { Money(rest) };

@@ -1,5 +1,4 @@
 //! The journal thread beside stages on threads: what is in the file, and what happens without one.
-#![expect(clippy::arithmetic_side_effects, reason = "small numbers of the tests' own")]
 
 use std::path::Path;
 use std::thread as threads;
@@ -55,7 +54,7 @@ fn recorded(lane: Lane, n: u64) -> Vec<Event> {
 
 fn writer(dir: &Path) -> Writer {
     let identity = Identity { run_id: 1, nonce: 0x5EED, ..Identity::ZERO };
-    let options = Options { segment_bytes: 1 << 22, sink: SinkKind::Mmap, identity };
+    let options = Options { segment_bytes: 1 << 22, sink: SinkKind::Mmap, sync: false, identity };
     Writer::create(dir, &options).unwrap().0
 }
 

@@ -63,6 +63,10 @@ fn qty(amount: i128, instrument: &Instrument) -> Value {
 }
 
 impl RiskFacts<'_> {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "`read` names every field and calls this for three"
+    )]
     fn account(&self, field: Field, asset: Option<AssetId>) -> Value {
         let account = self.portfolio.account(self.id);
         let asset = asset.unwrap_or_else(|| self.pays());
@@ -82,13 +86,15 @@ impl RiskFacts<'_> {
         if spot && sells { base } else { quote }
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "`read` names every field and calls this for five"
+    )]
     fn position(&self, field: Field, part: Part) -> Value {
         let position = self.portfolio.position(self.id);
         match field {
             Field::PositionQty => qty(position.qty.0, self.instrument),
-            Field::PositionNotional => {
-                money(self.portfolio.exposure_of_held(self.id, &self.view))
-            }
+            Field::PositionNotional => money(self.portfolio.exposure_of_held(self.id, &self.view)),
             Field::PositionPnl => money(self.portfolio.unrealised(self.id, &self.view)),
             Field::PositionAvgPrice if position.is_flat() => Value::MISSING,
             Field::PositionAvgPrice => match part {
@@ -100,6 +106,10 @@ impl RiskFacts<'_> {
         }
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "`read` names every field and calls this for the order"
+    )]
     fn order(&self, field: Field) -> Value {
         let Some(order) = self.order else { return Value::MISSING };
         let open = &order.open;
@@ -134,6 +144,10 @@ impl RiskFacts<'_> {
         money(value.filter(|_| order.price.is_some()))
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "`read` names every field and calls this for nine"
+    )]
     fn market(&self, field: Field, part: Part) -> Value {
         let touch = self.market.touch();
         let side = |price: Option<Price>| Value::of(price.map(|price| i128::from(price.0)));
@@ -179,9 +193,7 @@ impl Facts for RiskFacts<'_> {
             Field::AccountFree | Field::AccountLocked | Field::AccountTotal => {
                 self.account(field, asset)
             }
-            Field::SymbolExposure => {
-                money(self.portfolio.exposure_of(self.id, None, &self.view))
-            }
+            Field::SymbolExposure => money(self.portfolio.exposure_of(self.id, None, &self.view)),
             Field::SymbolOpenBuys | Field::SymbolOpenSells => {
                 let side = if field == Field::SymbolOpenBuys { Side::Buy } else { Side::Sell };
                 let open = self.portfolio.open_base(self.id, side, self.view.instruments);

@@ -74,8 +74,7 @@ impl Transition {
     pub(super) fn tell(self, event: &Event, out: &mut Out) {
         let (observed, limit) = self.values.unwrap_or((0, 0));
         let until = self.until.unwrap_or_default();
-        let record =
-            LatchChanged { observed, limit, until, code: self.code, state: self.state };
+        let record = LatchChanged { observed, limit, until, code: self.code, state: self.state };
         out.push(Event::new(event.seq, event.ts, self.instrument, &record));
         if let Some(due) = self.until {
             out.push(Event::new(event.seq, event.ts, NO_INSTRUMENT, &Wake { due }));
@@ -195,9 +194,7 @@ impl Latches {
             return Standing::Clear;
         };
         match (slot.phase, bound.code.latch(latch, registers)) {
-            (Phase::Armed(_) | Phase::Waiting(_), _) | (Phase::Idle, Truth::True) => {
-                Standing::Acts
-            }
+            (Phase::Armed(_) | Phase::Waiting(_), _) | (Phase::Idle, Truth::True) => Standing::Acts,
             (Phase::Idle, Truth::Unknown(cause)) => Standing::Unknown(cause),
             (Phase::Idle, Truth::False) => Standing::Clear,
         }
@@ -229,10 +226,10 @@ impl Latches {
 
 impl Slot {
     fn advance(&mut self, truth: Truth, now: Nanos, tell: &mut dyn FnMut(Transition)) {
-        if let (Phase::Armed(since), LatchEnd::For(length)) = (self.phase, self.end) {
-            if now.since(since) >= length {
-                self.enter(Phase::Idle, None, tell);
-            }
+        if let (Phase::Armed(since), LatchEnd::For(length)) = (self.phase, self.end)
+            && now.since(since) >= length
+        {
+            self.enter(Phase::Idle, None, tell);
         }
         match truth {
             Truth::True => {
@@ -271,12 +268,7 @@ impl Slot {
         self.enter(Phase::Armed(now), until, tell);
     }
 
-    fn enter(
-        &mut self,
-        phase: Phase,
-        until: Option<Nanos>,
-        tell: &mut dyn FnMut(Transition),
-    ) {
+    fn enter(&mut self, phase: Phase, until: Option<Nanos>, tell: &mut dyn FnMut(Transition)) {
         self.phase = phase;
         tell(Transition {
             code: self.code,

@@ -218,9 +218,8 @@ impl Risk {
                 match largest(cap.measure, bound, &order, instrument, market, &view) {
                     Some((qty, observed)) => {
                         refusal.values = (observed, Money(bound).saturating_i64());
-                        let better = smallest.is_none_or(|(least, seen)| {
-                            (qty, refusal) < (least, seen)
-                        });
+                        let better =
+                            smallest.is_none_or(|(least, seen)| (qty, refusal) < (least, seen));
                         if qty < judgement.asked && better {
                             smallest = Some((qty, refusal));
                         }
@@ -396,8 +395,7 @@ impl Risk {
             reduces: open.reduces,
         };
         let [rules_0, rules_1, rules_2, rules_3] = judgement.spoke;
-        let rules =
-            DecisionRules { rules_0, rules_1, rules_2, rules_3, program: self.program };
+        let rules = DecisionRules { rules_0, rules_1, rules_2, rules_3, program: self.program };
         Self::emit(event, event.instrument, &decision, out);
         Self::emit(event, event.instrument, &rules, out);
     }
@@ -446,12 +444,8 @@ fn largest(
     let price = price_at_mark_scale(open.price).max(mark);
     let decimals = instrument.mark_decimals().checked_add(instrument.qty_scale.decimals())?;
     // qty = bound / price, with bound at 1e-9 and price at the mark's scale.
-    let qty = mul_div(
-        bound,
-        pow10(decimals)?,
-        price.checked_mul(pow10(MONEY_SCALE)?)?,
-        Rounding::Floor,
-    )?;
+    let qty =
+        mul_div(bound, pow10(decimals)?, price.checked_mul(pow10(MONEY_SCALE)?)?, Rounding::Floor)?;
     let observed = open.value(instrument, mark)?.saturating_i64();
     Some((instrument.floor_lot(qty), observed))
 }
@@ -472,4 +466,3 @@ fn below_minimum(qty: Qty, order: &OrderView, instrument: &Instrument) -> Option
     let enough = value.is_some_and(|value| value >= instrument.notional_min);
     (!enough && !exempt).then_some(Reject::BelowMinNotional)
 }
-

@@ -27,6 +27,8 @@ pub struct JournalSpec {
     pub segment_bytes: u64,
     /// How bytes reach the disk.
     pub sink: SinkKind,
+    /// Whether sealed segments are synced: not for runs that can be repeated.
+    pub sync: bool,
     /// Hash of the program's build: a journal says what wrote it.
     pub build_hash: [u8; 32],
 }
@@ -173,6 +175,7 @@ fn open(
     let options = Options {
         segment_bytes: spec.segment_bytes,
         sink: spec.sink,
+        sync: spec.sync,
         identity: Identity {
             run_id,
             parent_run_id: 0,

@@ -31,6 +31,7 @@ fn qty(qty: Option<Qty>) -> Value {
 }
 
 impl StrategyFacts<'_> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "`read` calls this for six fields")]
     fn bar(&self, field: Field) -> Value {
         let prices = self.bar.map(|bar| bar.prices);
         match field {
@@ -68,9 +69,7 @@ impl StrategyFacts<'_> {
             }
             (Field::PositionPnl, _) => {
                 let value = mark.and_then(|mark| mul_div(held.0, mark, one, Rounding::Floor));
-                Value::of(value.and_then(|value| {
-                    value.checked_sub(self.ledger.signed_basis().0)
-                }))
+                Value::of(value.and_then(|value| value.checked_sub(self.ledger.signed_basis().0)))
             }
             _ => Value::known(i128::from(self.now.since(self.ledger.since))),
         }
@@ -105,6 +104,10 @@ impl StrategyFacts<'_> {
 }
 
 impl Facts for StrategyFacts<'_> {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "accounts and orders are out of scope, whatever is added to them"
+    )]
     fn read(&self, input: Input) -> Value {
         let Input { field, part, .. } = input;
         match field {

@@ -165,8 +165,7 @@ impl Instance {
         }
         let one = pow10(instrument.mark_decimals()).unwrap_or(1);
         let held = self.ledger.qty.0.saturating_abs();
-        let value =
-            market.last_mark().and_then(|mark| mul_div(held, mark, one, Rounding::Ceil));
+        let value = market.last_mark().and_then(|mark| mul_div(held, mark, one, Rounding::Ceil));
         value.is_some_and(|value| value < instrument.notional_min.0)
     }
 }
@@ -175,11 +174,8 @@ impl Image for Instance {
     fn save(&self, out: &mut ImageWriter) {
         self.series.save(out);
         out.put(self.bar.is_some());
-        let bar = self.bar.unwrap_or(ClosedBar {
-            prices: Bar::default(),
-            end: Nanos(0),
-            length_ns: 0,
-        });
+        let bar =
+            self.bar.unwrap_or(ClosedBar { prices: Bar::default(), end: Nanos(0), length_ns: 0 });
         let Bar { open, high, low, close, volume } = bar.prices;
         for price in [open, high, low, close] {
             out.put(price);

@@ -15,7 +15,7 @@ pub(crate) type Given = (RecordHeader, Vec<u8>);
 
 pub(crate) fn options(sink: SinkKind) -> Options {
     let identity = Identity { run_id: 0xA11CE, nonce: 0xC0FFEE, wall_ns: 9, ..Identity::ZERO };
-    Options { segment_bytes: SEGMENT_BYTES, sink, identity }
+    Options { segment_bytes: SEGMENT_BYTES, sink, sync: true, identity }
 }
 
 pub(crate) fn input(seq: u64) -> RecordHeader {

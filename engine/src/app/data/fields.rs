@@ -115,11 +115,11 @@ pub(super) fn label(rest: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Cuts label and message of a raw line; the label is empty where lines have none.
-pub(super) fn raw_payload(line: &[u8], labelled: bool) -> Option<(&[u8], &[u8])> {
-    let (_, rest) = stamp(line)?;
+pub(super) fn raw_payload(line: &[u8], labelled: bool) -> Option<(i64, &[u8], &[u8])> {
+    let (time_ns, rest) = stamp(line)?;
     match (rest.split_first()?, labelled) {
-        ((b'\t', rest), true) => label(rest),
-        ((b' ', json), false) => Some((json.get(..0)?, json)),
+        ((b'\t', rest), true) => label(rest).map(|(label, json)| (time_ns, label, json)),
+        ((b' ', json), false) => Some((time_ns, json.get(..0)?, json)),
         _ => None,
     }
 }

@@ -60,8 +60,7 @@ impl Raw {
     fn apply(&mut self, line: &[u8]) -> Result<(i64, Option<InstrumentId>), Refused> {
         self.updates.clear();
         let refuse = |time_ns, instrument, fault| Refused { time_ns, instrument, fault };
-        let cut = fields::stamp(line).zip(fields::raw_payload(line, self.labelled));
-        let Some(((time_ns, _), (label, json))) = cut else {
+        let Some((time_ns, label, json)) = fields::raw_payload(line, self.labelled) else {
             return Err(refuse(None, None, InputFault::Malformed));
         };
         let frame = match self.parser.parse(json) {

@@ -1,7 +1,7 @@
 //! What a file is and what it holds, found before a session begins.
 //!
-//! The format is told by the first lines. Whole passes are made only where nothing else can say it:
-//! which feeds a raw capture has, how many decimals the numbers of an unknown instrument need, how
+//! The format is told by the first lines, the feeds of a raw capture by its first megabytes. Whole
+//! passes are made only where nothing else can say it: how many decimals the numbers of an unknown instrument need, how
 //! long bars are, and when a file ends that holds the same as another one.
 
 use std::path::Path;
@@ -16,6 +16,10 @@ use super::lines::{Lines, Step};
 
 /// LIMIT: lines that are looked at to tell the format; the first ones may be damaged.
 const HEAD_LINES: usize = 32;
+
+/// LIMIT: decoded bytes of a raw capture that are searched for its feeds. A feed that first speaks
+/// behind them is not bound; its messages are counted as faults, and `--instrument` names it.
+const FEEDS_BYTES: u64 = 16 << 20;
 
 /// Format of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,7 +155,7 @@ fn recognise(line: &[u8]) -> Option<Head> {
     }
 }
 
-/// Makes one pass over a raw capture: which feeds it has, and what they hold.
+/// Reads the head of a raw capture: which feeds it has, and what they hold.
 ///
 /// # Errors
 /// As [`open`]; what is damaged counts for nothing here, the reader reports it.
@@ -160,13 +164,15 @@ pub(super) fn feeds(path: &Path, labelled: bool) -> Result<Vec<Seen>, DataError>
     let mut parser = Parser::new();
     let mut seen: Vec<Seen> = Vec::new();
     let mut last = 0_usize;
+    let mut read = 0_u64;
     loop {
         match lines.advance() {
-            Step::Line => {}
+            Step::Line if read < FEEDS_BYTES => {}
             Step::TooLong => continue,
-            Step::End | Step::Failed => return Ok(seen),
+            Step::Line | Step::End | Step::Failed => return Ok(seen),
         }
-        let Some((label, json)) = fields::raw_payload(lines.line(), labelled) else {
+        read = read.saturating_add(u64::try_from(lines.line().len()).unwrap_or(u64::MAX));
+        let Some((_, label, json)) = fields::raw_payload(lines.line(), labelled) else {
             continue;
         };
         let (symbol, content) = content(json, &mut parser);
@@ -269,7 +275,7 @@ pub(super) fn grid(path: &Path, head: &Head, of: &Seen, volume: &str) -> Result<
             Format::Raw | Format::Labelled => {
                 let labelled = head.format == Format::Labelled;
                 match fields::raw_payload(line, labelled) {
-                    Some((label, json)) if label == of.label => {
+                    Some((_, label, json)) if label == of.label => {
                         see_message(&mut grid, &mut parser, json, of);
                     }
                     Some(_) | None => {}

@@ -1,0 +1,27 @@
+//! The one place of the benches that reads the clock.
+
+use std::time::Instant;
+
+/// A stopwatch.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock(Instant);
+
+impl Clock {
+    /// Starts it.
+    #[must_use]
+    #[inline]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a bench measures time and decides nothing by it"
+    )]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Returns the nanoseconds since its start.
+    #[must_use]
+    #[inline]
+    pub fn elapsed_ns(self) -> u64 {
+        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,198 @@
+//! Handing an event to another processor: a lane there and a lane back, beside the bare cost of one
+//! cache line that two processors exchange.
+//!
+//! A hop is half of a round trip of one event through two lanes, both ends spinning. The bare round
+//! trip is one counter on a line of its own: written here, awaited and written there, awaited here.
+//! Nothing can hand over anything in less than half of that; the goal allows all of it. Medians are
+//! of groups of round trips between two readings of the clock, so the clock costs them nothing; the
+//! 99th percentile is of single ones and contains it.
+//!
+//! Meaningful on two processors that nobody else uses; elsewhere compare the ratio only.
+
+use std::hint::spin_loop;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use anyhow::{Context, ensure};
+use crossbeam_utils::CachePadded;
+
+use engine::idle::Wait;
+use engine::lane::{Receiver, Sender, lane};
+use engine::limits::RING_EVENTS;
+use model::event::{Event, Settled};
+use model::id::{NO_INSTRUMENT, Seq};
+use model::time::Nanos;
+
+use crate::clock::Clock;
+use crate::compare::{Compared, Spread, in_turns, percentile};
+use crate::host;
+
+/// Round trips between two readings of the clock.
+pub const GROUP: u64 = 32;
+
+/// What was measured, in picoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Hop {
+    /// One way through a lane (ours) beside one bare round trip (base), medians of groups.
+    pub compared: Compared,
+    /// 99th percentile of half a lane's round trip, single round trips.
+    pub hop_p99: Spread,
+    /// 99th percentile of bare round trips.
+    pub bare_p99: Spread,
+}
+
+/// An event whose number can be told again on the other side.
+fn event(number: u64) -> Event {
+    let settled = Settled { message: number };
+    Event::new(Seq(number), Nanos(0), NO_INSTRUMENT, &settled)
+}
+
+/// Sends back whatever comes, until the other end is gone.
+fn echo(mut from: Receiver, mut to: Sender) {
+    while let Some(event) = from.pop() {
+        if to.push(event).is_err() {
+            return;
+        }
+    }
+}
+
+/// Runs `groups` groups of `size` round trips through two lanes between two processors; the
+/// nanoseconds of each group.
+///
+/// # Errors
+/// An event did not come back as it was sent.
+pub fn lanes(cores: [usize; 2], groups: usize, size: u64) -> anyhow::Result<Vec<u64>> {
+    let (mut there, from_here) = lane(RING_EVENTS, Wait::Spin);
+    let (back, mut from_there) = lane(RING_EVENTS, Wait::Spin);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let _pinned = host::pin(&cores[1..]);
+            echo(from_here, back);
+        });
+        // The scope waits for the echo, which ends when this end of the lane is dropped.
+        let run = scope.spawn(move || {
+            let _pinned = host::pin(&cores[..1]);
+            let mut took = Vec::with_capacity(groups);
+            let mut number = 0;
+            for _ in 0..groups {
+                let clock = Clock::start();
+                for _ in 0..size {
+                    number += 1;
+                    there.push(event(number))?;
+                    let came = from_there.pop().context("the echo has ended")?;
+                    ensure!(came.seq == Seq(number), "event {number} came back as {came:?}");
+                }
+                took.push(clock.elapsed_ns());
+            }
+            Ok(took)
+        });
+        run.join().map_err(|_| anyhow::anyhow!("the measuring thread panicked"))?
+    })
+}
+
+/// Runs `groups` groups of `size` bare round trips of one cache line; the nanoseconds of each group.
+///
+/// # Errors
+/// The measuring thread panicked.
+pub fn bare(cores: [usize; 2], groups: usize, size: u64) -> anyhow::Result<Vec<u64>> {
+    let line = CachePadded::new(AtomicU64::new(0));
+    let line = &line;
+    let trips = size.saturating_mul(u64::try_from(groups).unwrap_or(0));
+    // ORDERING: the counter is all that is exchanged, yet a hand-over needs release and acquire.
+    let await_number = |number: u64| {
+        while line.load(Ordering::Acquire) != number {
+            spin_loop();
+        }
+    };
+    let await_number = &await_number;
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let _pinned = host::pin(&cores[1..]);
+            for trip in 0..trips {
+                await_number(2 * trip + 1);
+                line.store(2 * trip + 2, Ordering::Release);
+            }
+        });
+        let run = scope.spawn(move || {
+            let _pinned = host::pin(&cores[..1]);
+            let mut took = Vec::with_capacity(groups);
+            let mut trip = 0;
+            for _ in 0..groups {
+                let clock = Clock::start();
+                for _ in 0..size {
+                    line.store(2 * trip + 1, Ordering::Release);
+                    await_number(2 * trip + 2);
+                    trip += 1;
+                }
+                took.push(clock.elapsed_ns());
+            }
+            took
+        });
+        run.join().map_err(|_| anyhow::anyhow!("the measuring thread panicked"))
+    })
+}
+
+/// Measures both in turns.
+///
+/// # Errors
+/// Fewer than two processors, or an event was lost.
+pub fn measure(rounds: usize, groups: usize) -> anyhow::Result<Hop> {
+    let cores = host::cores();
+    let [one, two, ..] = cores[..] else {
+        anyhow::bail!("a hop needs two processors, this process may use {}", cores.len());
+    };
+    let pair = [one, two];
+    let picos = |ns: u64, parts: u64| ns * 1_000 / parts;
+    let compared = in_turns(
+        rounds,
+        || anyhow::Ok(picos(percentile(&lanes(pair, groups, GROUP)?, 50), GROUP * 2)),
+        || Ok(picos(percentile(&bare(pair, groups, GROUP)?, 50), GROUP)),
+    )?;
+    let (mut hops, mut bares) = (Vec::new(), Vec::new());
+    let singles = groups * usize::try_from(GROUP)?;
+    for _ in 0..rounds {
+        bares.push(picos(percentile(&bare(pair, singles, 1)?, 99), 1));
+        hops.push(picos(percentile(&lanes(pair, singles, 1)?, 99), 2));
+    }
+    Ok(Hop { compared, hop_p99: Spread::of(&hops), bare_p99: Spread::of(&bares) })
+}
+
+/// Passes `events` events through one lane within this thread, in bursts of `burst`; the sum of
+/// their numbers, which proves that all came.
+///
+/// # Panics
+/// When the lane closes, which it cannot.
+#[must_use]
+pub fn through(sender: &mut Sender, receiver: &mut Receiver, events: u64, burst: u64) -> u64 {
+    let mut sum = 0_u64;
+    let mut number = 0;
+    while number < events {
+        let end = events.min(number + burst);
+        for one in number..end {
+            assert!(sender.push(event(one)).is_ok(), "the receiver is here");
+        }
+        for _ in number..end {
+            sum = sum.wrapping_add(receiver.pop().map_or(0, |event| event.seq.0));
+        }
+        number = end;
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_comes_back() {
+        let cores = host::cores();
+        let pair = [cores[0], *cores.last().unwrap()];
+        // On one processor both ends would spin against each other.
+        if pair[0] != pair[1] {
+            assert_eq!(lanes(pair, 3, 5).unwrap().len(), 3);
+            assert_eq!(bare(pair, 3, 5).unwrap().len(), 3);
+        }
+        let (mut sender, mut receiver) = lane(64, Wait::Spin);
+        assert_eq!(through(&mut sender, &mut receiver, 1_000, 48), 499_500);
+    }
+}

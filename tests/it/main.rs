@@ -1,0 +1,6 @@
+//! The integration suite: one binary, so that the workspace links once.
+
+#![cfg(test)]
+
+mod cli;
+mod tidy;
