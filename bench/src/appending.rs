@@ -12,7 +12,7 @@ use std::path::Path;
 use anyhow::ensure;
 use memmap2::{MmapMut, MmapOptions};
 
-use journal::{Identity, LANE_INPUT, Options, Reader, RecordHeader, SinkKind, Writer, verify};
+use journal::{Identity, Keeper, LANE_INPUT, Options, Reader, RecordHeader, SinkKind, Writer, verify};
 use model::event::{Event, Quote};
 use model::id::{InstrumentId, Seq};
 use model::num::{Price, Qty};
@@ -48,13 +48,14 @@ pub fn events() -> Vec<[u8; 64]> {
     (0..DISTINCT).map(event).collect()
 }
 
-/// Opens a journal for a round. Nobody prepares further segments: a round needs one.
+/// Opens a journal in an empty folder. Its sealed segments are synced, as those of a live run are.
 ///
 /// # Errors
 /// The disk refuses.
-pub fn open(dir: &Path, sink: SinkKind) -> anyhow::Result<(Writer, journal::Keeper)> {
+pub fn open(dir: &Path, sink: SinkKind) -> anyhow::Result<(Writer, Keeper)> {
     let identity = Identity { run_id: 1, nonce: 0x5EED, ..Identity::ZERO };
-    Ok(Writer::create(dir, &Options { segment_bytes: SEGMENT_BYTES, sink, identity })?)
+    let options = Options { segment_bytes: SEGMENT_BYTES, sink, sync: true, identity };
+    Ok(Writer::create(dir, &options)?)
 }
 
 /// Appends `count` events.

@@ -25,6 +25,8 @@ pub enum Kind {
 pub struct Frames {
     random: Random,
     update_id: u64,
+    /// Last update id of the last book difference, or of the snapshot.
+    depth_id: u64,
     trade_id: u64,
     time_ms: u64,
     mid: u64,
@@ -37,6 +39,7 @@ impl Frames {
         Self {
             random: Random::new(seed),
             update_id: 5_123_107_830_000,
+            depth_id: 5_123_107_830_000,
             trade_id: 5_201_000_000,
             time_ms: 1_723_161_255_000,
             mid: 616_500,
@@ -92,12 +95,12 @@ impl Frames {
                 )
             }
             Kind::Depth => {
-                let previous = self.update_id;
-                let first = previous + 1;
-                self.update_id = first + self.random.below(5_000);
+                let previous = self.depth_id;
+                self.update_id += 1 + self.random.below(900);
+                self.depth_id = self.update_id;
                 let mut text = format!(
-                    r#"{{"stream":"btcusdt@depth@0ms","data":{{"e":"depthUpdate","E":{ms},"T":{ms},"s":"BTCUSDT","U":{first},"u":{},"pu":{previous},"b":["#,
-                    self.update_id
+                    r#"{{"stream":"btcusdt@depth@0ms","data":{{"e":"depthUpdate","E":{ms},"T":{ms},"s":"BTCUSDT","U":{previous},"u":{},"pu":{previous},"b":["#,
+                    self.depth_id
                 );
                 let counts = [self.random.below(57), self.random.below(57)];
                 self.levels(&mut text, counts[0], false);

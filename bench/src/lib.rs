@@ -6,15 +6,17 @@
 //! turn in one process, because criterion cannot take turns. Nothing here is asserted about time:
 //! the program `figures` prints goals and what was measured beside them.
 //!
-//! Statistics are integers (nanoseconds, picoseconds an operation, thousandths of a ratio).
+//! Statistics are integers: nanoseconds, picoseconds an operation, thousandths of a ratio.
 
 /// Appending events to a journal, and copying them.
 pub mod appending;
+/// The program over a recorded capture, as a process.
+pub mod backtest;
 /// The clock of the benches.
 pub mod clock;
 /// Two workloads in turns: medians, spreads, paired ratios.
 pub mod compare;
-/// Exchange frames of Binance, made up.
+/// Messages of a venue, made up.
 pub mod frames;
 /// Handing an event to another processor.
 pub mod hop;
@@ -22,9 +24,13 @@ pub mod hop;
 pub mod host;
 /// The shipped limits, by the rules program and by hand.
 pub mod limits;
-/// What reading exchange frames leads to.
+/// Resident memory of repeated sessions.
+pub mod memory;
+/// What reading messages of a venue leads to.
 pub mod parsing;
 /// Random numbers that are the same everywhere.
 pub mod random;
-/// Sessions over generated data in one thread, without a journal.
+/// Sessions over generated data on one thread, without a journal.
 pub mod session;
+/// Figures beside their goals, for people.
+pub mod table;

@@ -32,7 +32,10 @@ pub struct Parsing {
 pub fn workload(kind: Option<Kind>, count: usize) -> anyhow::Result<Parsing> {
     let mut frames = Frames::new(0x5111_CE04);
     let snapshot = frames.snapshot();
-    let message = |_| kind.map_or_else(|| frames.any(), |kind| frames.message(kind));
+    let message = |_| match kind {
+        Some(kind) => frames.message(kind),
+        None => frames.any(),
+    };
     let scale = |decimals| Scale::new(decimals).context("a scale within its range");
     Ok(Parsing {
         parser: Parser::new(),

@@ -1,7 +1,7 @@
 //! The syntax tree: what was written, with its place, before names and units mean anything.
 //!
-//! Every node has a [`Span`]; spans never make two trees different. Brackets are not kept: the
-//! shape of the tree says the same. Made by [`crate::parse`], read by [`crate::check`].
+//! Every node has a [`crate::span::Span`]; spans never make two trees different. Brackets are not
+//! kept: the shape of the tree says the same. Made by [`crate::parse`], read by [`crate::check`].
 
 use crate::span::Span;
 

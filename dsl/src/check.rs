@@ -1,9 +1,9 @@
 //! Names, units and `na`: from syntax trees to the one typed form.
 //!
-//! All files of a session are checked together. The result is a [`Program`] that compiler, cost model
-//! and evaluator share; it means something only when there are no errors. What the language has and
-//! this version does not execute is an error here: nothing that is written is ever ignored. Called by
-//! the program's `rules check` and before every session.
+//! All files of a session are checked together. The result is a [`crate::typed::Program`] that
+//! compiler, cost model and evaluator share; it means something only when there are no errors.
+//! What the language has and this version does not execute is an error here: nothing that is
+//! written is ever ignored. Called by the program's `rules check` and before every session.
 
 use std::collections::BTreeMap;
 

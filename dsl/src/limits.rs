@@ -10,7 +10,8 @@ pub const STATEMENT_BYTES_MAX: usize = 1 << 16;
 /// LIMIT: files checked together. A span has room for more; no session needs as many.
 pub const SOURCES_MAX: usize = 1_000;
 
-/// LIMIT: open brackets and `if`s at one place. Counted before parsing, because the parser recurses.
+/// LIMIT: open brackets and `if`s at one place. Counted before parsing, because the parser
+/// recurses.
 pub const NESTING_MAX: usize = 64;
 
 /// LIMIT: height of one expression's tree, so that everything behind the parser may recurse.

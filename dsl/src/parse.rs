@@ -1,9 +1,9 @@
 //! From text to the syntax tree, statement by statement.
 //!
-//! The grammar (`grammar.pest`) decides what a statement is; this module finds where one begins, so
-//! that a file with several mistakes shows several errors, and goes on at the next statement behind
-//! each. Nothing here panics, recurses without a limit or takes more than linear time, whatever the
-//! text. Called by [`crate::check`].
+//! The grammar (`grammar.pest`) decides what a statement is; this module finds where one begins,
+//! so that a file with several mistakes shows several errors, and goes on at the next statement
+//! behind each. Nothing here panics, recurses without a limit or takes more than linear time,
+//! whatever the text. Called by [`crate::check`].
 
 use pest::Parser as _;
 

@@ -38,7 +38,10 @@ use exit::{Failure, Finding};
 
 /// Runs the command that the arguments name.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return show::usage(&error),
+    };
     let json = cli.json;
     let result = match &cli.command {
         None => demo::run(&cli, &cli::DemoArgs::default()),

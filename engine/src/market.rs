@@ -324,3 +324,6 @@ impl Image for Market {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

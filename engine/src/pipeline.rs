@@ -102,9 +102,9 @@ pub struct Split {
     to_strategy: Sender,
     from_execution: Receiver,
     messages: u64,
-    strategy: JoinHandle<(Station<Strategy>, Tape)>,
-    risk: JoinHandle<(Station<Risk>, Tape)>,
-    execution: JoinHandle<(Egress, Tape, Tape)>,
+    strategy: JoinHandle<Option<(Station<Strategy>, Tape)>>,
+    risk: JoinHandle<Option<(Station<Risk>, Tape)>>,
+    execution: JoinHandle<Option<(Egress, Tape, Tape)>>,
 }
 
 /// What a finished pipeline leaves.
@@ -134,6 +134,16 @@ pub struct Threads {
     pub wait: Wait,
     /// Processors of strategy, risk and execution; empty: unpinned.
     pub cores: Vec<usize>,
+    /// What runs around each stage's thread: [`unwatched`], or an instrument that counts per thread.
+    pub around: Around,
+}
+
+/// Gets a stage's name and its whole run, which it must call once.
+pub type Around = fn(&'static str, &mut dyn FnMut());
+
+/// Runs a stage's thread as it is.
+pub fn unwatched(_: &'static str, run: &mut dyn FnMut()) {
+    run();
 }
 
 impl<S: Stage> Station<S> {
@@ -315,17 +325,20 @@ impl Split {
         let Tapes::Each { input, strategy, risk, execution, egress } = tapes else {
             return Err(PipelineError::Thread("feed"));
         };
-        let Threads { wait, .. } = *threads;
+        let Threads { wait, around, .. } = *threads;
         let (to_strategy, strategy_in) = lane(RING_EVENTS, wait);
         let (to_risk, risk_in) = lane(RING_EVENTS, wait);
         let (to_execution, execution_in) = lane(RING_EVENTS, wait);
         let (to_feed, from_execution) = lane(RING_EVENTS, wait);
         let Stations { strategy: one, risk: two, egress: three } = stations;
         let core = |nth: usize| threads.cores.get(nth).copied();
-        let strategy =
-            spawn("strategy", core(0), move || carry(one, strategy, strategy_in, to_risk))?;
-        let risk = spawn("risk", core(1), move || carry(two, risk, risk_in, to_execution))?;
-        let execution = spawn("execution", core(2), move || {
+        let strategy = spawn("strategy", core(0), around, move || {
+            carry(one, strategy, strategy_in, to_risk)
+        })?;
+        let risk = spawn("risk", core(1), around, move || {
+            carry(two, risk, risk_in, to_execution)
+        })?;
+        let execution = spawn("execution", core(2), around, move || {
             carry_last(three, execution, egress, execution_in, to_feed)
         })?;
         Ok(Pipeline::Split(Self {
@@ -361,10 +374,9 @@ impl Split {
         // Closing the first lane ends the stages one after the other.
         drop(to_strategy);
         drop(from_execution);
-        let ended = |name| move |_| PipelineError::StageEnded(name);
-        let (strategy, strategy_tape) = strategy.join().map_err(ended("strategy"))?;
-        let (risk, risk_tape) = risk.join().map_err(ended("risk"))?;
-        let (egress, execution_tape, egress_tape) = execution.join().map_err(ended("execution"))?;
+        let (strategy, strategy_tape) = join("strategy", strategy)?;
+        let (risk, risk_tape) = join("risk", risk)?;
+        let (egress, execution_tape, egress_tape) = join("execution", execution)?;
         Ok(Finished {
             stations: Stations { strategy, risk, egress },
             tapes: vec![input, strategy_tape, risk_tape, execution_tape, egress_tape],
@@ -375,17 +387,25 @@ impl Split {
 fn spawn<T: Send + 'static>(
     name: &'static str,
     core: Option<usize>,
+    around: Around,
     run: impl FnOnce() -> T + Send + 'static,
-) -> Result<JoinHandle<T>, PipelineError> {
+) -> Result<JoinHandle<Option<T>>, PipelineError> {
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(move || {
             if let Some(core) = core {
                 crate::topology::pin(core);
             }
-            run()
+            let (mut run, mut left) = (Some(run), None);
+            around(name, &mut || left = run.take().map(|run| run()));
+            left
         })
         .map_err(|_| PipelineError::Thread(name))
+}
+
+/// Waits for a stage's thread and returns what it left.
+fn join<T>(name: &'static str, thread: JoinHandle<Option<T>>) -> Result<T, PipelineError> {
+    thread.join().ok().flatten().ok_or(PipelineError::StageEnded(name))
 }
 
 /// Runs a stage until its lane ends.

@@ -610,3 +610,6 @@ impl Image for Portfolio {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use model::time::Nanos;
 
 use dsl::span::Source as RulesText;
 
-use crate::pipeline::{Pipeline, Split, Tapes, Threads};
+use crate::pipeline::{Pipeline, Split, Tapes, Threads, unwatched};
 use crate::program::{self, RulesError};
 use crate::recorder::Gate;
 use crate::session::{Control, Session, SessionError, Summary};
@@ -180,7 +180,8 @@ pub fn replay(
             egress: tape(Lane::Egress)?,
         };
         let cores = placement.cores.get(1..).unwrap_or_default().to_vec();
-        Split::start(stations, tapes, &Threads { wait: placement.wait, cores })
+        let threads = Threads { wait: placement.wait, cores, around: unwatched };
+        Split::start(stations, tapes, &threads)
             .map_err(SessionError::from)?
     } else {
         let lanes = [Lane::Input, Lane::Strategy, Lane::Risk, Lane::Execution, Lane::Egress];

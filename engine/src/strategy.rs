@@ -26,7 +26,7 @@ mod facts;
 mod instance;
 
 use facts::StrategyFacts;
-use instance::{ExitTarget, Instance};
+use instance::{Entry, ExitTarget, Instance};
 
 /// The stage.
 #[derive(Clone, Debug)]
@@ -213,7 +213,7 @@ impl Desk<'_> {
         }
         signal.qty = qty;
         signal.action = Action::Enter;
-        instance.enter = Some(self.send(signal));
+        instance.enter = Some(Entry { order: self.send(signal), side });
         true
     }
 
@@ -271,6 +271,11 @@ impl Desk<'_> {
     fn work_exit(&mut self, instance: &mut Instance) {
         let Some(target) = instance.exit else { return };
         let side = if instance.ledger.qty.0 > 0 { Side::Sell } else { Side::Buy };
+        // An entry that still adds to the position goes first: its cancel is on its way, and the
+        // exit follows on its end. Both at once would trade with each other.
+        if instance.enter.is_some_and(|entry| entry.side != side) {
+            return;
+        }
         let qty = target.left.min(instance.closable(self.instrument));
         if qty.0 <= 0 || instance.is_flat(self.instrument, self.market) {
             instance.exit = None;

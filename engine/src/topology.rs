@@ -118,3 +118,6 @@ pub fn place(
         note,
     })
 }
+
+#[cfg(test)]
+mod tests;

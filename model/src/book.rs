@@ -35,6 +35,8 @@ struct Ladder {
     levels: Vec<(i64, i64)>,
     /// Levels that are no holes.
     count: usize,
+    /// Where the last search ended: the changes of one message come sorted, so the next one is near.
+    finger: usize,
     sign: i64,
     dropped: u64,
 }
@@ -66,7 +68,7 @@ impl Book {
     /// Returns a book without room: for instruments whose data has no levels.
     #[must_use]
     pub fn empty() -> Self {
-        let side = |sign| Ladder { levels: Vec::new(), count: 0, sign, dropped: 0 };
+        let side = |sign| Ladder { levels: Vec::new(), count: 0, finger: 0, sign, dropped: 0 };
         Self { bids: side(1), asks: side(-1) }
     }
 
@@ -149,12 +151,13 @@ impl Book {
 
 impl Ladder {
     fn new(sign: i64) -> Self {
-        Self { levels: Vec::with_capacity(LEVELS_MAX), count: 0, sign, dropped: 0 }
+        Self { levels: Vec::with_capacity(LEVELS_MAX), count: 0, finger: 0, sign, dropped: 0 }
     }
 
     fn clear(&mut self) {
         self.levels.clear();
         self.count = 0;
+        self.finger = 0;
     }
 
     fn set(&mut self, price: i64, qty: i64) -> i64 {
@@ -188,27 +191,41 @@ impl Ladder {
         }
     }
 
-    /// Finds a key: a few steps from the best end, where most changes are, then by halves.
+    /// Finds a key from where the last search ended, in steps that double, then by halves.
     #[inline]
-    fn find(&self, key: i64) -> Result<usize, usize> {
-        const NEAR: usize = 8;
+    fn find(&mut self, key: i64) -> Result<usize, usize> {
         let len = self.levels.len();
-        let split = len.saturating_sub(NEAR);
-        let (far, near) = self.levels.split_at_checked(split).unwrap_or((&self.levels, &[]));
-        match near.first() {
-            Some(first) if key >= first.0 => {
-                for (offset, level) in near.iter().enumerate().rev() {
-                    if level.0 == key {
-                        return Ok(split.saturating_add(offset));
-                    }
-                    if level.0 < key {
-                        return Err(split.saturating_add(offset).saturating_add(1));
-                    }
+        let (mut low, mut high) = (0, len);
+        let mut step = 4_usize;
+        let start = self.finger.min(len);
+        if self.levels.get(start).is_some_and(|level| level.0 <= key) {
+            low = start;
+            while let Some(level) = self.levels.get(low.saturating_add(step)) {
+                if level.0 > key {
+                    high = low.saturating_add(step);
+                    break;
                 }
-                Err(split)
+                low = low.saturating_add(step);
+                step = step.saturating_mul(2);
             }
-            _ => far.binary_search_by(|level| level.0.cmp(&key)),
+        } else {
+            high = start;
+            while let Some(at) = high.checked_sub(step) {
+                if self.levels.get(at).is_some_and(|level| level.0 <= key) {
+                    low = at;
+                    break;
+                }
+                high = at;
+                step = step.saturating_mul(2);
+            }
         }
+        let range = self.levels.get(low..high).unwrap_or_default();
+        let found = match range.binary_search_by(|level| level.0.cmp(&key)) {
+            Ok(at) => Ok(low.saturating_add(at)),
+            Err(at) => Err(low.saturating_add(at)),
+        };
+        self.finger = found.unwrap_or_else(|place| place);
+        found
     }
 
     fn insert(&mut self, at: usize, level: (i64, i64)) {
@@ -228,12 +245,38 @@ impl Ladder {
         } else {
             self.count = self.count.saturating_add(1);
         }
-        // A hole beside the place takes the level, and nothing has to move.
-        let hole = at
-            .checked_sub(1)
-            .filter(|before| self.levels.get(*before).is_some_and(|level| level.1 == 0));
-        match hole.and_then(|before| self.levels.get_mut(before)) {
-            Some(slot) => *slot = level,
+        self.place(at, level);
+    }
+
+    /// Puts a level before place `at`. The nearest hole takes the move up, so that few levels are
+    /// touched; without one in sight the run grows.
+    fn place(&mut self, at: usize, level: (i64, i64)) {
+        const SIGHT: usize = 256;
+        let below = self.levels.get(at.saturating_sub(SIGHT)..at).unwrap_or_default();
+        let hole = below.iter().rposition(|level| level.1 == 0);
+        let distance = hole.map_or(SIGHT, |hole| below.len().saturating_sub(hole));
+        if let Some(run) = self.levels.get_mut(at.saturating_sub(distance)..at)
+            && distance < SIGHT
+        {
+            // The run begins with the hole: it moves to the end, where the level belongs.
+            run.rotate_left(1);
+            if let Some(slot) = run.last_mut() {
+                *slot = level;
+            }
+            return;
+        }
+        let end = at.saturating_add(SIGHT).min(self.levels.len());
+        let above = self.levels.get(at..end).unwrap_or_default();
+        match above.iter().position(|level| level.1 == 0) {
+            Some(hole) => {
+                let stop = at.saturating_add(hole).saturating_add(1);
+                if let Some(run) = self.levels.get_mut(at..stop) {
+                    run.rotate_right(1);
+                    if let Some(slot) = run.first_mut() {
+                        *slot = level;
+                    }
+                }
+            }
             None => self.levels.insert(at, level),
         }
     }

@@ -145,41 +145,61 @@ pub fn parse_mantissa(text: &[u8], decimals: u8) -> Result<i64, DecimalError> {
     i64::try_from(wide).map_err(|_| DecimalError::TooLarge)
 }
 
-/// Reads `123.4500` when it has at most 18 digits in all and loses none; `None` asks for the
-/// general path.
+/// Reads `123.4500` in one pass when it has at most 18 digits in all and loses none; `None` asks for
+/// the general path.
 #[inline]
 fn parse_plain(text: &[u8], decimals: u8) -> Option<i64> {
-    let point = text.iter().position(|byte| *byte == b'.');
-    // 18 digits, and the point if there is one: more could pass an i64.
-    if text.len() > if point.is_some() { 19 } else { 18 } {
-        return None;
-    }
-    let (whole, fraction) = match point {
-        Some(at) => (text.get(..at)?, text.get(at.checked_add(1)?..)?),
-        None => (text, text.get(..0)?),
-    };
-    if whole.is_empty() || (point.is_some() && fraction.is_empty()) {
-        return None;
-    }
-    let kept = usize::from(decimals).min(fraction.len());
-    let (kept, lost) = fraction.split_at_checked(kept)?;
-    if lost.iter().any(|byte| *byte != b'0') {
+    // 18 digits and a point: more could pass an i64.
+    if text.len() > 19 || decimals > 18 {
         return None;
     }
     let mut mantissa = 0_i64;
-    for byte in whole.iter().chain(kept) {
+    let mut bytes = text.iter();
+    let mut digits = 0_u32;
+    let mut point = false;
+    for byte in bytes.by_ref() {
         let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
+        if digit <= 9 {
+            mantissa = mantissa.wrapping_mul(10).wrapping_add(i64::from(digit));
+            digits = digits.wrapping_add(1);
+        } else if *byte == b'.' && digits > 0 {
+            point = true;
+            break;
+        } else {
             return None;
         }
-        mantissa = mantissa.wrapping_mul(10).wrapping_add(i64::from(digit));
     }
-    let missing = decimals.checked_sub(u8::try_from(kept.len()).ok()?)?;
-    if missing == 0 {
-        return Some(mantissa);
+    let mut missing = u32::from(decimals);
+    let mut fraction = false;
+    for byte in bytes {
+        fraction = true;
+        let digit = byte.wrapping_sub(b'0');
+        if missing > 0 && digit <= 9 {
+            mantissa = mantissa.wrapping_mul(10).wrapping_add(i64::from(digit));
+            digits = digits.wrapping_add(1);
+            missing = missing.wrapping_sub(1);
+        } else if digit != 0 {
+            return None;
+        }
     }
-    mantissa.checked_mul(10_i64.checked_pow(u32::from(missing))?)
+    if digits == 0 || digits > 18 || point != fraction {
+        return None;
+    }
+    mantissa.checked_mul(*POWERS.get(usize::try_from(missing).ok()?)?)
 }
+
+/// Ten to 0 through 18.
+const POWERS: [i64; 19] = {
+    let mut powers = [1_i64; 19];
+    let mut rest: &mut [i64] = &mut powers;
+    let mut power = 1_i64;
+    while let Some((first, others)) = rest.split_first_mut() {
+        *first = power;
+        power = power.saturating_mul(10);
+        rest = others;
+    }
+    powers
+};
 
 /// Returns the mantissa at `decimals` decimals as text, without a sign of rounding: `352601` at 1
 /// is `35260.1`. Trailing zeros stay, so equal scales give equal widths.

@@ -3,4 +3,7 @@
 #![cfg(test)]
 
 mod cli;
+mod oracle;
+mod session;
+mod state;
 mod tidy;

@@ -34,9 +34,14 @@ pub fn recorded(name: &str) -> Option<PathBuf> {
     if path.is_file() {
         return Some(path);
     }
-    let required = variable("SLUICE_REQUIRE_DATA").is_some_and(|value| value == "1");
-    assert!(!required, "no recorded file {}, and SLUICE_REQUIRE_DATA=1", path.display());
+    assert!(!requires_data(), "no recorded file {}, and SLUICE_REQUIRE_DATA=1", path.display());
     None
+}
+
+/// Returns true when a test that lacks its data, or a program that reads it, must fail.
+#[must_use]
+pub fn requires_data() -> bool {
+    variable("SLUICE_REQUIRE_DATA").is_some_and(|value| value == "1")
 }
 
 /// Returns true when expected files are to be written instead of compared.

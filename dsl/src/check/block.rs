@@ -1,5 +1,5 @@
-//! What risk and strategy blocks have in common: parameters and lets, rule names, messages, and the
-//! statements that this version does not execute.
+//! What risk and strategy blocks have in common: parameters and lets, rule names, messages, and
+//! the statements that this version does not execute.
 
 use crate::ast::{self, Block, Name, StatementKind};
 use crate::diagnostics::Diagnostic;

@@ -1,7 +1,8 @@
-//! All codes of diagnostics, with what they mean: printed by `rules explain`, kept complete by a test.
+//! All codes of diagnostics, with what they mean: printed by `rules explain`, kept complete by a
+//! test.
 //!
-//! R01xx is syntax, R02xx names and units, R03xx scope and order, R04xx warnings, R05xx binding to an
-//! instrument, R09xx what this version does not execute. A code never changes its meaning.
+//! R01xx is syntax, R02xx names and units, R03xx scope and order, R04xx warnings, R05xx binding to
+//! an instrument, R09xx what this version does not execute. A code never changes its meaning.
 
 /// Code, title, explanation; in the order of the codes.
 pub const CODES: &[(&str, &str, &str)] = &[

@@ -1,9 +1,9 @@
-//! Types expressions: names to indices, literals to numbers, units through the algebra, and whether
-//! the result can be `na`.
+//! Types expressions: names to indices, literals to numbers, units through the algebra, and
+//! whether the result can be `na`.
 //!
-//! A wrong expression gives one diagnostic and no value; what contains it stays silent, so that one
-//! mistake is one message. Overflow aside (it is `na` anywhere, and refuses), `nullable` is exact to
-//! the field.
+//! A wrong expression gives one diagnostic and no value; what contains it stays silent, so that
+//! one mistake is one message. Overflow aside (it is `na` anywhere, and refuses), `nullable` is
+//! exact to the field.
 
 use crate::ast::{self, Literal, Operator};
 use crate::diagnostics::Diagnostic;

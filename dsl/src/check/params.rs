@@ -1,5 +1,5 @@
-//! Parameters: literal values of a declared type, inside their range, perhaps other values for single
-//! symbols.
+//! Parameters: literal values of a declared type, inside their range, perhaps other values for
+//! single symbols.
 
 use model::symbol::Symbol;
 

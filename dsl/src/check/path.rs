@@ -336,8 +336,14 @@ impl Typing<'_, '_> {
             return self.fail(fault.help("memory is reserved before the first event"));
         };
         let allowed = 1..=SERIES_LENGTH_MAX;
-        let fits = |end: &&Expr| matches!(end.kind, ExprKind::Number { mantissa, .. } if allowed.contains(&mantissa));
-        if !ends.iter().all(fits) {
+        let fits = |kind: &ExprKind| {
+            if let ExprKind::Number { mantissa, .. } = kind {
+                allowed.contains(mantissa)
+            } else {
+                false
+            }
+        };
+        if !ends.iter().all(|end| fits(&end.kind)) {
             let message = format!("a length is from 1 to {SERIES_LENGTH_MAX}");
             let mut fault = Diagnostic::error("R0315", typed.span, message);
             if let ExprKind::Param(index) = typed.kind

@@ -166,7 +166,8 @@ impl<'t> Scope<'t> {
         index
     }
 
-    /// Returns every field that an expression reads, through lets and series too. Without recursion:
+    /// Returns every field that an expression reads, through lets and series too. Without
+    /// recursion:
     /// a chain of lets may be long.
     pub(crate) fn fields(&self, expr: &Expr) -> BTreeSet<Field> {
         let mut fields = BTreeSet::new();

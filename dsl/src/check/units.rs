@@ -1,9 +1,9 @@
 //! The unit algebra: what may be compared, added, multiplied and divided, and what comes out.
 //!
-//! Pure functions over [`Unit`]; messages are the caller's. An integer may stand wherever a number
-//! may. Two different named assets never meet; an asset that is known only after binding (the
-//! reporting asset, the quote asset, what the order pays with) is accepted here, and the binder
-//! verifies it.
+//! Pure functions over [`crate::typed::Unit`]; messages are the caller's. An integer may stand
+//! wherever a number may. Two different named assets never meet; an asset that is known only after
+//! binding (the reporting asset, the quote asset, what the order pays with) is accepted here, and
+//! the binder verifies it.
 
 use crate::schema::{FieldInfo, Type};
 use crate::typed::{Asset, Unit};

@@ -1,7 +1,7 @@
 //! From pairs of the grammar to the statements of risk and strategy blocks.
 //!
-//! The grammar guarantees which children a pair has; the builder asks for them by rule, and a child
-//! that is not there ends in `None`, never in a panic.
+//! The grammar guarantees which children a pair has; the builder asks for them by rule, and a
+//! child that is not there ends in `None`, never in a panic.
 #![expect(
     clippy::wildcard_enum_match_arm,
     reason = "the grammar has 190 rules; each match picks those of one place"

@@ -2,8 +2,8 @@
 //!
 //! pest says at which byte no rule went on and which rules it tried. That is turned into what was
 //! forgotten, in the words of the language: first the mistakes that people make most (another
-//! language's words and signs, a unit in lower case), then what the grammar asked for, last a plain
-//! list. Called by [`super`] for each statement that does not parse.
+//! language's words and signs, a unit in lower case), then what the grammar asked for, last a
+//! plain list. Called by [`super`] for each statement that does not parse.
 #![expect(
     clippy::wildcard_enum_match_arm,
     reason = "the grammar has 190 rules; each match picks those of one place"

@@ -1,8 +1,8 @@
 //! Splits a text into tokens, before the grammar sees it.
 //!
 //! The tokens serve everything that the grammar cannot do: finding the next statement after an
-//! error, counting nesting before anything recurses, refusing characters that look like others, and
-//! telling what stands at the place of an error. Called by [`super`] only.
+//! error, counting nesting before anything recurses, refusing characters that look like others,
+//! and telling what stands at the place of an error. Called by [`super`] only.
 
 use crate::diagnostics::Diagnostic;
 use crate::limits::NESTING_MAX;

@@ -59,8 +59,14 @@ Examples:
   engine replay DIR --rules stricter.rules    where would other rules have decided otherwise?")]
     Replay(ReplayArgs),
     /// Work with files of rules.
+    #[command(after_help = "Example:\n  engine rules check rules/limits.rules")]
     Rules(RulesArgs),
     /// Look into a journal.
+    #[command(after_help = "\
+Examples:
+  engine journal info DIR
+  engine journal verify DIR --json
+  engine journal dump DIR --kind Fill --limit 20")]
     Journal(JournalArgs),
 }
 

@@ -13,7 +13,8 @@ use super::data::DataError;
 
 /// Exit code of a finding.
 pub(super) const FINDING: u8 = 1;
-const USAGE: u8 = 2;
+/// Exit code of wrong usage or configuration.
+pub(super) const USAGE: u8 = 2;
 const CORRUPT: u8 = 3;
 const INTERNAL: u8 = 70;
 
@@ -57,7 +58,7 @@ impl Failure {
 
 impl From<DataError> for Failure {
     fn from(error: DataError) -> Self {
-        Self::Usage(error.into())
+        if error.is_damage() { Self::Corrupt(error.into()) } else { Self::Usage(error.into()) }
     }
 }
 

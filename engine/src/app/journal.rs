@@ -5,13 +5,16 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use engine::replay::Origin;
+use engine::setup::InstrumentSetup;
 use engine::tape::{KIND_RULES_LOADED, KIND_RUN_METADATA};
 use journal::{Reader, Verdict, info, verify};
 use model::codec::decode;
+use model::decimal::format_trimmed;
 use model::event::{EVENT_BYTES, Event, KINDS};
 use model::id::NO_INSTRUMENT;
+use model::num::MONEY_SCALE;
 use model::symbol::Symbol;
-use model::time::Nanos;
+use model::time::{Date, Nanos};
 
 use super::cli::{Cli, DumpArgs, JournalArgs, JournalCommand};
 use super::exit::{Failure, Finding};
@@ -134,7 +137,7 @@ fn show_verify(cli: &Cli, dir: &Path) -> Result<Finding, Failure> {
 /// What is dumped.
 struct Filter<'a> {
     args: &'a DumpArgs,
-    symbols: Vec<String>,
+    instruments: Vec<InstrumentSetup>,
     wanted: Option<u32>,
 }
 
@@ -147,14 +150,13 @@ fn dump(cli: &Cli, args: &DumpArgs) -> Result<Finding, Failure> {
             return Err(Failure::usage(format!("--kind {kind}: kinds are {}", names.join(", "))));
         }
     }
-    let symbols: Vec<String> = Origin::read(&args.dir)
-        .map(|origin| origin.setup.instruments.iter().map(|i| i.symbol.clone()).collect())
-        .unwrap_or_default();
+    let instruments =
+        Origin::read(&args.dir).map(|origin| origin.setup.instruments).unwrap_or_default();
     let wanted = match &args.symbol {
         None => None,
-        Some(text) => Some(instrument(text, &symbols)?),
+        Some(text) => Some(instrument(text, &instruments)?),
     };
-    let filter = Filter { args, symbols, wanted };
+    let filter = Filter { args, instruments, wanted };
     let mut reader = Reader::open(&args.dir)?;
     let mut printed = 0_u64;
     while let Some(record) = reader.next()? {
@@ -186,13 +188,43 @@ fn dump(cli: &Cli, args: &DumpArgs) -> Result<Finding, Failure> {
     Ok(Finding::Nothing)
 }
 
-fn instrument(text: &str, symbols: &[String]) -> Result<u32, Failure> {
+fn instrument(text: &str, instruments: &[InstrumentSetup]) -> Result<u32, Failure> {
     let symbol = Symbol::parse(text).map_err(|error| Failure::Usage(error.into()))?;
-    let fits = |known: &String| Symbol::parse(known).is_ok_and(|known| symbol.fits(&known));
-    let index = symbols.iter().position(fits).and_then(|at| u32::try_from(at).ok());
+    let fits = |known: &InstrumentSetup| {
+        Symbol::parse(&known.symbol).is_ok_and(|known| symbol.fits(&known))
+    };
+    let index = instruments.iter().position(fits).and_then(|at| u32::try_from(at).ok());
     index.ok_or_else(|| {
-        Failure::usage(format!("--symbol {text}: the journal has {}", symbols.join(", ")))
+        let names: Vec<&str> = instruments.iter().map(|one| one.symbol.as_str()).collect();
+        Failure::usage(format!("--symbol {text}: the journal has {}", names.join(", ")))
     })
+}
+
+/// Returns a field as people and programs read it: amounts as decimal texts, times, ids and counts
+/// as integers, words as they are. The field's own text says what it is: `Price(10100)`.
+fn field(name: &str, value: &dyn std::fmt::Debug, instrument: Option<&InstrumentSetup>) -> Value {
+    let text = format!("{value:?}");
+    let (kind, inner) =
+        text.strip_suffix(')').and_then(|text| text.split_once('(')).unwrap_or(("", &text));
+    let Ok(number) = inner.parse::<i128>() else {
+        return inner.parse::<bool>().map_or_else(|_| json!(text), Value::Bool);
+    };
+    let decimals = match (kind, name) {
+        ("Money", _) | ("", "fee") => Some(MONEY_SCALE),
+        ("Price", _) => instrument.map(|instrument| instrument.price_scale),
+        ("Qty", _) => instrument.map(|instrument| instrument.qty_scale),
+        ("Date", _) => {
+            return i32::try_from(number).map_or(Value::Null, |days| json!(Date(days).to_string()));
+        }
+        _ => None,
+    };
+    match decimals {
+        Some(decimals) => json!(format_trimmed(number, decimals)),
+        None => u64::try_from(number)
+            .map(Value::from)
+            .or_else(|_| i64::try_from(number).map(Value::from))
+            .unwrap_or_else(|_| json!(number.to_string())),
+    }
 }
 
 fn print_text(cli: &Cli, seq: u64, ts: i64, kind: &str, text: &str) {
@@ -215,16 +247,17 @@ impl Filter<'_> {
             && self.wanted.is_none_or(|wanted| event.instrument.0 == wanted)
     }
 
-    fn symbol(&self, event: &Event) -> Option<&str> {
+    fn instrument(&self, event: &Event) -> Option<&InstrumentSetup> {
         if event.instrument == NO_INSTRUMENT {
             return None;
         }
         let index = usize::try_from(event.instrument.0).ok()?;
-        self.symbols.get(index).map(String::as_str)
+        self.instruments.get(index)
     }
 
     fn print(&self, cli: &Cli, event: &Event) {
-        let symbol = self.symbol(event);
+        let instrument = self.instrument(event);
+        let symbol = instrument.map(|instrument| instrument.symbol.as_str());
         if cli.json {
             let mut object = Map::new();
             object.insert("seq".to_owned(), json!(event.seq.0));
@@ -233,13 +266,15 @@ impl Filter<'_> {
             object.insert("lane".to_owned(), json!(format!("{:?}", event.kind().lane())));
             object.insert("symbol".to_owned(), json!(symbol));
             event.body().describe(&mut |name, value| {
-                object.insert(name.to_owned(), json!(format!("{value:?}")));
+                object.insert(name.to_owned(), field(name, value, instrument));
             });
             out(&Value::Object(object).to_string());
         } else {
             let mut text = String::new();
             event.body().describe(&mut |name, value| {
-                text.push_str(&format!(" {name}={value:?}"));
+                let value = field(name, value, instrument);
+                let word = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                text.push_str(&format!(" {name}={word}"));
             });
             let name = event.kind().name();
             let symbol = symbol.unwrap_or("");

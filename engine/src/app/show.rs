@@ -1,13 +1,14 @@
 //! Diagnostics drawn under the lines they are about, and failures told once.
 
 use std::io::Write;
+use std::process::ExitCode;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use dsl::diagnostics::{Diagnostic, Severity};
 use dsl::span::Source;
 
-use super::exit::Failure;
+use super::exit::{self, Failure};
 
 /// LIMIT: diagnostics drawn; the rest is counted. `--json` has all.
 const DRAWN_MAX: usize = 20;
@@ -27,10 +28,17 @@ pub(super) fn note(text: &str) {
 /// Tells a failure once, with what led to it.
 pub(super) fn failure(failure: &Failure, json: bool) {
     match failure {
-        Failure::Rules(rules) if json => {
-            out(&super::rules::findings(&rules.sources, &rules.diagnostics, &[]).to_string());
+        Failure::Rules(rules) => {
+            if json {
+                let files: Vec<&str> = rules.sources.iter().map(|one| one.name.as_str()).collect();
+                let mut object = super::rules::findings(&rules.sources, &rules.diagnostics, &files);
+                if let Some(object) = object.as_object_mut() {
+                    object.insert("exit_code".to_owned(), failure.code().into());
+                }
+                out(&object.to_string());
+            }
+            diagnostics(&rules.sources, &rules.diagnostics);
         }
-        Failure::Rules(rules) => diagnostics(&rules.sources, &rules.diagnostics),
         Failure::Usage(error) | Failure::Corrupt(error) | Failure::Internal(error) => {
             if json {
                 let object = serde_json::json!({
@@ -42,6 +50,20 @@ pub(super) fn failure(failure: &Failure, json: bool) {
             note(&format!("error: {error:#}"));
         }
     }
+}
+
+/// Tells that the arguments cannot be understood, or prints the help that they ask for.
+pub(super) fn usage(error: &clap::Error) -> ExitCode {
+    let asks_json = std::env::args_os().any(|argument| argument == "--json");
+    if error.use_stderr() && asks_json {
+        let object = serde_json::json!({
+            "error": error.to_string().trim_end(),
+            "exit_code": error.exit_code(),
+        });
+        out(&object.to_string());
+    }
+    drop(error.print());
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::USAGE))
 }
 
 /// Draws diagnostics on stderr.

@@ -99,3 +99,6 @@ impl Builder {
         extra.quote_volume = Money(extra.quote_volume.0.saturating_add(value.0));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,3 +84,6 @@ impl QuoteCheck {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use model::order::EndReason;
 use model::time::Nanos;
 
 use super::{Control, Session, SessionError, Summary};
-use crate::pipeline::{Finished, Pipeline, Split, Tapes, Threads};
+use crate::pipeline::{Finished, Pipeline, Split, Tapes, Threads, unwatched};
 use crate::recorder::{Gate, RecordError, Recorder, RecorderThread, Waits};
 use crate::setup::SEMANTICS;
 use crate::source::Source;
@@ -128,7 +128,7 @@ fn join(
         Tapes::One(tape) => Ok(Pipeline::fused(stations, tape)),
         each @ Tapes::Each { .. } => {
             let cores = placement.cores.get(1..).unwrap_or_default().to_vec();
-            let threads = Threads { wait: placement.wait, cores };
+            let threads = Threads { wait: placement.wait, cores, around: unwatched };
             Ok(Split::start(stations, each, &threads)?)
         }
     }

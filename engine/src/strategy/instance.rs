@@ -32,12 +32,19 @@ pub(super) struct Instance {
     /// Own fills only.
     pub(super) ledger: Position,
     /// Working entry.
-    pub(super) enter: Option<OrderNo>,
+    pub(super) enter: Option<Entry>,
     /// Target of flat and the order that works for it.
     pub(super) exit: Option<ExitTarget>,
     base: AssetId,
     /// When a book trigger last ran.
     ran: Nanos,
+}
+
+/// A working entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) order: OrderNo,
+    pub(super) side: Side,
 }
 
 /// A target of flat (or of that much less) until it is reached.
@@ -105,7 +112,8 @@ impl Instance {
 
     /// Tells whether an order is the working entry or exit.
     pub(super) fn owns(&self, order: OrderNo) -> bool {
-        self.enter == Some(order) || self.exit.is_some_and(|exit| exit.order == Some(order))
+        self.enter.is_some_and(|entry| entry.order == order)
+            || self.exit.is_some_and(|exit| exit.order == Some(order))
     }
 
     /// Books a fill in the ledger. On spot a fee in the base leaves that much less of it.
@@ -135,7 +143,7 @@ impl Instance {
 
     /// Forgets an order that has ended, and the exit target with it once it is reached.
     pub(super) fn ended(&mut self, order: OrderNo, instrument: &Instrument, market: &Market) {
-        if self.enter == Some(order) {
+        if self.enter.is_some_and(|entry| entry.order == order) {
             self.enter = None;
         }
         let flat = self.is_flat(instrument, market);
@@ -184,7 +192,8 @@ impl Image for Instance {
         out.put(bar.end);
         out.put(bar.length_ns);
         self.ledger.save(out);
-        out.put_option(self.enter);
+        out.put_option(self.enter.map(|entry| entry.order));
+        out.put(self.enter.map(|entry| entry.side).unwrap_or_default());
         out.put(self.exit.is_some());
         let exit = self.exit.unwrap_or(ExitTarget {
             rule: 0,
@@ -218,7 +227,9 @@ impl Image for Instance {
         let bar = ClosedBar { prices, end: from.take()?, length_ns: from.take()? };
         self.bar = has_bar.then_some(bar);
         self.ledger.load(from)?;
-        self.enter = from.take_option()?;
+        let order = from.take_option()?;
+        let side = from.take()?;
+        self.enter = order.map(|order| Entry { order, side });
         let has_exit: bool = from.take()?;
         let exit = ExitTarget {
             rule: from.take()?,

@@ -1,4 +1,5 @@
-//! Why recorded data cannot be opened. All of it is usage or configuration: exit code 2.
+//! Why recorded data cannot be opened. All of it is usage or configuration, exit code 2, except for
+//! a damaged file: exit code 3.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,8 +39,14 @@ pub(crate) enum DataError {
         /// What the system says.
         source: io::Error,
     },
+    /// A compressed file that does not decode as far as its first line.
+    #[error("{path}: the data ends early, before its first line: cut or damaged; fetch it again")]
+    Damaged {
+        /// The path as given.
+        path: PathBuf,
+    },
     /// A file without a single line.
-    #[error("{path} holds no line of data (empty, or cut before the first line ends)")]
+    #[error("{path} holds no line of data: the file is empty; check the path")]
     Empty {
         /// The path as given.
         path: PathBuf,
@@ -163,6 +170,11 @@ pub(crate) enum DataError {
 }
 
 impl DataError {
+    /// Tells whether the data is at fault, and not what was asked for.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. })
+    }
+
     /// Returns the error of a path that the system refuses to open.
     pub(super) fn of_path(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();

@@ -88,9 +88,23 @@ impl<'a> Row<'a> {
 
 /// Reads digits up to the first other byte; returns the number and what follows.
 pub(super) fn stamp(line: &[u8]) -> Option<(i64, &[u8])> {
-    let digits = line.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (number, rest) = line.split_at_checked(digits)?;
-    Some((i64::try_from(integer(number)?).ok()?, rest))
+    let mut number = 0_i64;
+    let mut digits = 0_usize;
+    for byte in line {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        // Eighteen digits cannot pass an i64; a nineteenth can.
+        number = if digits < 18 {
+            number.wrapping_mul(10).wrapping_add(i64::from(digit))
+        } else {
+            number.checked_mul(10)?.checked_add(i64::from(digit))?
+        };
+        digits = digits.wrapping_add(1);
+    }
+    let (head, rest) = line.split_at_checked(digits)?;
+    (!head.is_empty()).then_some((number, rest))
 }
 
 /// Reads a whole number without sign.

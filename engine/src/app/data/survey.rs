@@ -19,7 +19,7 @@ const HEAD_LINES: usize = 32;
 
 /// LIMIT: decoded bytes of a raw capture that are searched for its feeds. A feed that first speaks
 /// behind them is not bound; its messages are counted as faults, and `--instrument` names it.
-const FEEDS_BYTES: u64 = 16 << 20;
+const FEEDS_BYTES: u64 = 4 << 20;
 
 /// Format of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,11 +76,16 @@ pub(super) fn head(path: &Path) -> Result<Head, DataError> {
     let mut lines = open(path)?;
     let mut head: Option<Head> = None;
     let mut found: Option<String> = None;
+    let mut is_damaged = false;
     for _ in 0..HEAD_LINES {
         match lines.advance() {
             Step::Line => {}
             Step::TooLong => continue,
-            Step::End | Step::Failed => break,
+            Step::End => break,
+            Step::Failed => {
+                is_damaged = true;
+                break;
+            }
         }
         let line = lines.line();
         found.get_or_insert_with(|| beginning(line));
@@ -107,6 +112,7 @@ pub(super) fn head(path: &Path) -> Result<Head, DataError> {
     match (head, found) {
         (Some(head), _) => Ok(head),
         (None, Some(found)) => Err(DataError::UnknownFormat { path: path.to_owned(), found }),
+        (None, None) if is_damaged => Err(DataError::Damaged { path: path.to_owned() }),
         (None, None) => Err(DataError::Empty { path: path.to_owned() }),
     }
 }

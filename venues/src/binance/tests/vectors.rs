@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-use assert_no_alloc::assert_no_alloc;
+use assert_no_alloc::{assert_no_alloc, violation_count};
 use model::book::{Book, Level};
 use model::decimal::{format_trimmed, parse_mantissa};
 use model::event::{Body, BookLevel, FeedState, Quote};
@@ -363,6 +363,7 @@ fn after_warm_up_nothing_allocates() {
     let general = assert_no_alloc(|| play(&mut stream, &mut parser, &mut out, &messages, true));
     assert_eq!(scanned, general);
     assert!(scanned.1 > 10_000);
+    assert_eq!(violation_count(), 0, "calls to the allocator");
 }
 
 /// Replays messages and returns the last level and the number of payloads.

@@ -1,0 +1,173 @@
+//! The program `engine` as a user runs it: a whole process over a recorded capture.
+//!
+//! Timed from its start to its end, so finding out what the file is, decompression, parsing, the
+//! stages, the simulated venue, the hashes and the result are all in it. Processor time is the
+//! kernel's account of the process and its threads: on a machine that others use too it says what
+//! the wall clock cannot.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, ensure};
+use nix::sys::resource::{UsageWho, getrusage};
+use serde_json::Value;
+
+use crate::clock::Clock;
+use crate::compare::{Compared, Spread, in_turns};
+use crate::host;
+
+/// What is run over what.
+#[derive(Clone, Debug)]
+pub struct Backtest {
+    /// The program.
+    pub engine: PathBuf,
+    /// The capture.
+    pub data: PathBuf,
+    /// An empty folder for journals.
+    pub scratch: PathBuf,
+}
+
+/// One finished process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// From start to end.
+    pub wall_ns: u64,
+    /// Processor time of all its threads, in the program and in the kernel.
+    pub processor_ns: u64,
+    /// What it printed.
+    pub result: Value,
+}
+
+/// Runs without a journal on one processor, and with one on all.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Figures {
+    /// Messages of a run.
+    pub messages: u64,
+    /// Records of its input lane.
+    pub inputs: u64,
+    /// Hash of its decisions, the same in every run.
+    pub decisions_hash: String,
+    /// Nanoseconds with a journal (ours) beside those without (base).
+    pub wall: Compared,
+    /// Processor nanoseconds without a journal.
+    pub processor_off: Spread,
+    /// Processor nanoseconds with a journal.
+    pub processor_on: Spread,
+    /// Nanoseconds with a journal on the one processor.
+    pub on_one_core: Spread,
+    /// Bytes of the journal of one run.
+    pub journal_bytes: u64,
+}
+
+impl Backtest {
+    /// Runs once; `journal` is made and left, `cores` are those that the process may use.
+    ///
+    /// # Errors
+    /// The program fails or prints something else than its result.
+    pub fn run(&self, journal: Option<&Path>, cores: &[usize]) -> anyhow::Result<Ran> {
+        let mut command = Command::new(&self.engine);
+        command.args(["backtest", "--json", "--no-progress", "--topology", "fused", "--data"]);
+        command.arg(&self.data).arg("--journal");
+        match journal {
+            Some(dir) => command.arg(dir),
+            None => command.arg("none"),
+        };
+        command.stdin(Stdio::null()).stderr(Stdio::piped());
+        let all = host::cores();
+        ensure!(host::pin(cores), "cannot run on the processors {cores:?}");
+        let before = processor_ns()?;
+        let clock = Clock::start();
+        let output = command.output();
+        let wall_ns = clock.elapsed_ns();
+        let processor_ns = processor_ns()?.saturating_sub(before);
+        ensure!(host::pin(&all), "cannot run on the processors {all:?}");
+        let output = output.with_context(|| format!("run {}", self.engine.display()))?;
+        let told = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{} failed: {told}", self.engine.display());
+        let result = serde_json::from_slice(&output.stdout).context("read the engine's result")?;
+        Ok(Ran { wall_ns, processor_ns, result })
+    }
+
+    /// Returns the folder of a journal that does not exist.
+    ///
+    /// # Errors
+    /// The one that does exist cannot be removed.
+    fn fresh(&self) -> anyhow::Result<PathBuf> {
+        let dir = self.scratch.join("backtest");
+        if dir.exists() {
+            std::fs::remove_dir_all(&dir)?;
+        }
+        Ok(dir)
+    }
+
+    /// Measures all figures, `rounds` runs of each kind.
+    ///
+    /// # Errors
+    /// A run fails, or two runs decide differently.
+    pub fn measure(&self, rounds: usize) -> anyhow::Result<Figures> {
+        let all = host::cores();
+        let one = all.last().copied().map(|core| [core]).context("no processor to run on")?;
+        let first = self.run(None, &one)?;
+        let count = |name: &str| first.result[name].as_u64().with_context(|| format!("no {name}"));
+        let hash = first.result["decisions_hash"].as_str().context("no hash")?.to_owned();
+        let same = |ran: &Ran| {
+            ensure!(ran.result["decisions_hash"] == hash.as_str(), "two runs decide differently");
+            Ok(())
+        };
+        let (mut of_off, mut of_on) = (Vec::new(), Vec::new());
+        let wall = in_turns(
+            rounds,
+            || {
+                let ran = self.run(Some(&self.fresh()?), &all)?;
+                same(&ran)?;
+                of_on.push(ran.processor_ns);
+                anyhow::Ok(ran.wall_ns)
+            },
+            || {
+                let ran = self.run(None, &one)?;
+                same(&ran)?;
+                of_off.push(ran.processor_ns);
+                Ok(ran.wall_ns)
+            },
+        )?;
+        let mut on_one_core = Vec::new();
+        let mut journal_bytes = 0;
+        for _ in 0..rounds {
+            let dir = self.fresh()?;
+            let ran = self.run(Some(&dir), &one)?;
+            same(&ran)?;
+            on_one_core.push(ran.wall_ns);
+            journal_bytes = bytes_of(&dir)?;
+        }
+        std::fs::remove_dir_all(self.fresh()?).ok();
+        Ok(Figures {
+            messages: count("messages")?,
+            inputs: count("inputs")?,
+            decisions_hash: hash.clone(),
+            wall,
+            processor_off: Spread::of(&of_off),
+            processor_on: Spread::of(&of_on),
+            on_one_core: Spread::of(&on_one_core),
+            journal_bytes,
+        })
+    }
+}
+
+fn bytes_of(dir: &Path) -> anyhow::Result<u64> {
+    let mut bytes = 0;
+    for entry in dir.read_dir()? {
+        bytes += entry?.metadata()?.len();
+    }
+    Ok(bytes)
+}
+
+/// Returns the processor time of all child processes that have ended.
+fn processor_ns() -> anyhow::Result<u64> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let [user, system] = [usage.user_time(), usage.system_time()];
+    let ns = |time: nix::sys::time::TimeVal| {
+        let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
+        seconds * 1_000_000_000 + u64::try_from(time.tv_usec()).unwrap_or(0) * 1_000
+    };
+    Ok(ns(user) + ns(system))
+}

@@ -1,0 +1,85 @@
+//! Signals in mid-session: a real process, a real signal. SIGINT and SIGTERM end the session in
+//! order; SIGKILL leaves what was journaled.
+
+use std::path::Path;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tests::program::{Ran, finish, run, start, until};
+
+/// A segment that exists only once several before it are full: the session is in its midst.
+const LATER_SEGMENT: &str = "J/00000006.slj";
+
+/// Starts the longest demo, in segments of 1 MiB, and signals it in mid-session.
+fn signalled(folder: &Path, topology: &str, signal: Signal) -> Ran {
+    let arguments = "demo --seconds 86400 --json --journal J --segment-mib 1 --topology";
+    let mut arguments: Vec<&str> = arguments.split(' ').collect();
+    arguments.push(topology);
+    let mut child = start(folder, &arguments);
+    let segment = folder.join(LATER_SEGMENT);
+    until(&mut child, "a later segment", || segment.metadata().is_ok());
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+    finish(child)
+}
+
+/// A session that was asked to end: it ends in order, and its journal is a whole one.
+#[track_caller]
+fn ends_in_order(topology: &str, signal: Signal) {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = signalled(folder.path(), topology, signal);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let result = ran.json();
+    assert_eq!(result["end"], "Requested", "{result}");
+    assert_eq!(result["topology"], topology);
+    let verified = run(folder.path(), &["journal", "verify", "J", "--json"]);
+    let verdict = verified.json();
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+    assert_eq!((&verdict["verdict"], &verdict["sealed"]), (&"clean".into(), &true.into()));
+    assert_eq!(verdict["records"], result["journal_records"]);
+    let replayed = run(folder.path(), &["replay", "J", "--json"]);
+    let replay = replayed.json();
+    assert_eq!((replayed.code, &replay["equal"]), (Some(0), &true.into()), "{replay}");
+    assert_eq!(replay["decisions_hash"], result["decisions_hash"]);
+    assert!(replay["decisions"].as_u64() > Some(100), "{replay}");
+    let end = run(folder.path(), &["journal", "dump", "J", "--kind", "SessionEnd", "--json"]);
+    assert_eq!(end.json()["reason"], "Requested");
+}
+
+#[test]
+fn ctrl_c_in_mid_session_seals_the_journal_and_exits_0() {
+    ends_in_order("fused", Signal::INT);
+}
+
+#[test]
+fn ctrl_c_in_mid_session_ends_all_stage_threads() {
+    ends_in_order("split", Signal::INT);
+}
+
+#[test]
+fn sigterm_is_the_same_request() {
+    ends_in_order("fused", Signal::TERM);
+}
+
+#[test]
+fn what_sigkill_leaves_is_a_prefix_that_replays() {
+    for topology in ["fused", "split"] {
+        let folder = tempfile::tempdir().unwrap();
+        let ran = signalled(folder.path(), topology, Signal::KILL);
+        assert_eq!((ran.code, ran.stdout.as_str()), (None, ""), "{ran:?}");
+        let verified = run(folder.path(), &["journal", "verify", "J", "--json"]);
+        let verdict = verified.json();
+        let expected = match verdict["verdict"].as_str() {
+            Some("clean") => Some(0),
+            Some("torn") => Some(1),
+            _ => None,
+        };
+        assert!(expected.is_some() && verified.code == expected, "{verified:?}");
+        assert_eq!(verdict["sealed"], false);
+        assert!(verdict["records"].as_u64() > Some(1_000), "{verdict}");
+        let replayed = run(folder.path(), &["replay", "J", "--json"]);
+        let replay = replayed.json();
+        assert_eq!((replayed.code, &replay["equal"]), (Some(0), &true.into()), "{replayed:?}");
+        assert_eq!(replay["records"], verdict["records"]);
+        assert!(replay["decisions"].as_u64() > Some(100), "{replay}");
+    }
+}

@@ -1,0 +1,180 @@
+//! Replay detects what it is for: a decision that was not made so, nothing decided, other semantics.
+
+use std::path::{Path, PathBuf};
+
+use dsl::span::Source as RulesText;
+use engine::setup::SEMANTICS;
+use journal::{Options, Reader, SinkKind, Writer};
+use model::codec::{decode, encode};
+use model::event::{Body, Event};
+use model::num::Qty;
+
+use super::lab::{defaults, fused, generated, journaled, replayed, split};
+
+/// Runs a small session and returns its journal.
+fn journal_of(scratch: &Path, texts: Vec<RulesText>) -> PathBuf {
+    let dir = scratch.join("run");
+    let (session, mut market) = generated(3, 200, texts);
+    journaled(&session, &mut market, &dir, SinkKind::Pwrite, &fused());
+    dir
+}
+
+/// Writes a journal anew, through the journal's own interface: every record as `change` leaves it,
+/// under other semantics if told.
+fn rewrite(from: &Path, to: &Path, semantics: u32, mut change: impl FnMut(&mut Vec<u8>, u16)) {
+    let mut reader = Reader::open(from).unwrap();
+    let mut identity = *reader.identity();
+    identity.semantics = semantics;
+    let sink = SinkKind::Pwrite;
+    let options = Options { segment_bytes: 16 << 20, sink, sync: false, identity };
+    let (mut writer, keeper) = Writer::create(to, &options).unwrap();
+    drop(keeper);
+    while let Some(record) = reader.next().unwrap() {
+        if record.header.lane == journal::LANE_CONTROL {
+            continue;
+        }
+        let mut payload = record.payload.to_vec();
+        change(&mut payload, record.header.kind);
+        writer.append_blob(record.header, &payload).unwrap();
+    }
+    writer.seal().unwrap();
+}
+
+fn replay_by_program(scratch: &Path, dir: &Path, more: &[&str]) -> tests::program::Ran {
+    let dir = dir.display().to_string();
+    let mut arguments = vec!["--json", "replay", &dir];
+    arguments.extend(more);
+    tests::program::run(scratch, &arguments)
+}
+
+#[test]
+fn a_changed_quantity_of_one_decision_is_named_with_both_values() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = journal_of(scratch.path(), defaults());
+    let forged = scratch.path().join("forged");
+    let mut found: Option<(u64, Qty, Qty)> = None;
+    let mut approvals = 0;
+    rewrite(&dir, &forged, SEMANTICS, |payload, _| {
+        let Ok(event) = decode(payload) else { return };
+        let Body::Decision(mut decision) = event.body() else { return };
+        approvals += u32::from(decision.qty.0 > 0);
+        // Not the first: what is before it must still be found equal.
+        if approvals == 3 && found.is_none() {
+            let honest = decision.qty;
+            decision.qty = Qty(honest.0 ^ 1);
+            let lie = Event::new(event.seq, event.ts, event.instrument, &decision);
+            payload.copy_from_slice(&encode(&lie.with_flags(event.flags)));
+            found = Some((event.seq.0, decision.qty, honest));
+        }
+    });
+    let (seq, lie, honest) = found.expect("three approvals");
+    for placement in [fused(), split()] {
+        let difference = replayed(&forged, &placement).difference.expect("a difference");
+        assert_eq!(difference.seq, seq);
+        assert_eq!(difference.field, "Risk Decision.qty");
+        assert_eq!(difference.journaled, format!("{lie:?}"));
+        assert_eq!(difference.recomputed, format!("{honest:?}"));
+    }
+    let ran = replay_by_program(scratch.path(), &forged, &[]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let json = ran.json();
+    assert_eq!(json["equal"], false);
+    assert_eq!(json["first_difference"]["seq"], seq);
+    assert_eq!(json["first_difference"]["field"], "Risk Decision.qty");
+    assert_eq!(json["first_difference"]["journaled"], format!("{lie:?}"));
+    assert_eq!(json["first_difference"]["recomputed"], format!("{honest:?}"));
+}
+
+#[test]
+fn any_changed_byte_of_a_decision_is_a_difference_or_no_event() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = journal_of(scratch.path(), defaults());
+    // The payload of a verdict: quantity, observed, limit, strategy, ordinal, code, words.
+    for byte in (24..64).step_by(7) {
+        let forged = scratch.path().join(format!("forged{byte}"));
+        let mut done = false;
+        rewrite(&dir, &forged, SEMANTICS, |payload, kind| {
+            if !done && kind == model::event::Kind::Decision as u16 {
+                payload[byte] ^= 1;
+                done = true;
+            }
+        });
+        let outcome =
+            engine::replay::replay(&forged, None, &fused(), &mut engine::session::ToTheEnd);
+        match outcome {
+            Ok(replayed) => assert!(replayed.difference.is_some(), "byte {byte}"),
+            Err(refused) => assert!(refused.to_string().contains("seq"), "{refused}"),
+        }
+    }
+}
+
+#[test]
+fn a_record_too_few_is_a_difference() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = journal_of(scratch.path(), defaults());
+    let forged = scratch.path().join("forged");
+    let mut reader = Reader::open(&dir).unwrap();
+    let options = Options {
+        segment_bytes: 16 << 20,
+        sink: SinkKind::Pwrite,
+        sync: false,
+        identity: *reader.identity(),
+    };
+    let (mut writer, _keeper) = Writer::create(&forged, &options).unwrap();
+    let mut left_out = None;
+    while let Some(record) = reader.next().unwrap() {
+        let wanted = record.header.kind == model::event::Kind::OrderIntent as u16;
+        if wanted && left_out.is_none() {
+            left_out = Some(record.header.seq);
+        } else if record.header.lane != journal::LANE_CONTROL {
+            writer.append_blob(record.header, record.payload).unwrap();
+        }
+    }
+    writer.seal().unwrap();
+    let difference = replayed(&forged, &fused()).difference.expect("a difference");
+    assert_eq!(Some(difference.seq), left_out);
+    assert!(difference.field.starts_with("Execution OrderIntent"), "{difference:?}");
+}
+
+#[test]
+fn a_replay_that_compared_no_verdict_is_a_finding() {
+    let scratch = tempfile::tempdir().unwrap();
+    let idle = RulesText {
+        name: "idle.rules".to_owned(),
+        text: "rules 1
+               strategy idle {
+                 on trade of BTC_USDT.PERP
+                 enter long NEVER when market.last > 1_000_000.0 size 100 USDT at_market
+               }"
+        .to_owned(),
+    };
+    let dir = journal_of(scratch.path(), vec![super::lab::shipped("limits.rules"), idle]);
+    assert_eq!(replayed(&dir, &fused()).difference, None);
+    let ran = replay_by_program(scratch.path(), &dir, &[]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert_eq!(ran.json()["decisions"], 0);
+    assert_eq!(ran.json()["equal"], true);
+}
+
+#[test]
+fn a_journal_of_other_semantics_is_refused_by_both_numbers() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = journal_of(scratch.path(), defaults());
+    let other = scratch.path().join("other");
+    rewrite(&dir, &other, SEMANTICS + 1, |_, _| {});
+    let ran = replay_by_program(scratch.path(), &other, &[]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(said.contains(&format!("semantics {}", SEMANTICS + 1)), "{said}");
+    assert!(said.contains(&format!("this program has {SEMANTICS}")), "{said}");
+}
+
+#[test]
+fn an_honest_copy_replays_equal() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = journal_of(scratch.path(), defaults());
+    let copy = scratch.path().join("copy");
+    rewrite(&dir, &copy, SEMANTICS, |_, _| {});
+    assert_eq!(replayed(&copy, &fused()).difference, None);
+    assert_eq!(replay_by_program(scratch.path(), &copy, &[]).code, Some(0));
+}
