@@ -1,10 +1,9 @@
 //! The fields that rules can read: the one table from which checker, compiler and documents work.
 //!
 //! The engine answers [`crate::evaluate::Facts::read`] for each. Scales are fixed by the type:
-//! money 1e-9; prices at the instrument's price scale, [`Type::Mark`]s at one decimal more;
-//! quantities at the quantity scale; durations and times in nanoseconds; booleans 0 and 1. A share
-//! is answered as two values, numerator and denominator, so that comparing it with a limit loses
-//! nothing.
+//! money 1e-9; prices at the instrument's price scale, marks at one decimal more; quantities at the
+//! quantity scale; durations and times in nanoseconds; booleans 0 and 1. A share is answered as two
+//! values, numerator and denominator, so that comparing it with a limit loses nothing.
 
 /// Who may read a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! What a register holds: an integer, or `na` with its cause.
 //!
-//! A [`Value`] is one `i128`. The lowest 16 numbers of its range stand for `na`, one for each
-//! [`Cause`]: the compiler proves that no known value comes near them, so one comparison tells known
-//! from unknown and a value costs no second word.
+//! A value is one `i128`. The lowest 16 numbers of its range stand for `na`, one for each cause: the
+//! compiler proves that no known value comes near them, so one comparison tells known from unknown
+//! and a value costs no second word.
 
 use model::order::Cause;
 

@@ -332,12 +332,9 @@ impl Split {
         let (to_feed, from_execution) = lane(RING_EVENTS, wait);
         let Stations { strategy: one, risk: two, egress: three } = stations;
         let core = |nth: usize| threads.cores.get(nth).copied();
-        let strategy = spawn("strategy", core(0), around, move || {
-            carry(one, strategy, strategy_in, to_risk)
-        })?;
-        let risk = spawn("risk", core(1), around, move || {
-            carry(two, risk, risk_in, to_execution)
-        })?;
+        let strategy =
+            spawn("strategy", core(0), around, move || carry(one, strategy, strategy_in, to_risk))?;
+        let risk = spawn("risk", core(1), around, move || carry(two, risk, risk_in, to_execution))?;
         let execution = spawn("execution", core(2), around, move || {
             carry_last(three, execution, egress, execution_in, to_feed)
         })?;

@@ -181,8 +181,7 @@ pub fn replay(
         };
         let cores = placement.cores.get(1..).unwrap_or_default().to_vec();
         let threads = Threads { wait: placement.wait, cores, around: unwatched };
-        Split::start(stations, tapes, &threads)
-            .map_err(SessionError::from)?
+        Split::start(stations, tapes, &threads).map_err(SessionError::from)?
     } else {
         let lanes = [Lane::Input, Lane::Strategy, Lane::Risk, Lane::Execution, Lane::Egress];
         let lanes = lanes.into_iter().map(lane).collect::<Result<Vec<_>, _>>()?;

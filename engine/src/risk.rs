@@ -266,3 +266,6 @@ impl Image for Risk {
         self.latches.load(from)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,7 @@ use crate::recorder::Gate;
 use crate::risk::Risk;
 use crate::setup::{Setup, SetupError};
 use crate::source::{Message, Progress, Source};
+use crate::stage::OUT_MAX;
 use crate::strategy::Strategy;
 use crate::tally::decisions_hash;
 use model::event::Lane;
@@ -43,9 +44,8 @@ pub struct Session {
     pub instruments: Vec<Instrument>,
     /// The rules, bound.
     pub bound: Bound,
-    feed: Feed,
-    strategy: Strategy,
-    risk: Risk,
+    /// Bars that strategies need of the instruments' trades, not begun.
+    bars: Bars,
     preamble: Seq,
 }
 
@@ -175,13 +175,8 @@ impl Session {
                 bars.want(id, length, facts);
             }
         }
-        let traded: Vec<_> = setup.traded.iter().map(|id| model::id::InstrumentId(*id)).collect();
-        let carries: Vec<_> = setup.instruments.iter().map(|i| i.carries).collect();
-        let paper = Paper::new(&instruments, &carries, &traded, &setup.paper, &setup.assets);
         Ok(Self {
-            feed: Feed::new(&setup, &instruments, bars, paper),
-            strategy: Strategy::new(&setup, &instruments, &bound),
-            risk: Risk::new(&setup, &instruments, &bound),
+            bars,
             preamble: Seq(u64::try_from(checked.sources.len()).unwrap_or(0).saturating_add(1)),
             texts: checked.sources.clone(),
             setup,
@@ -190,12 +185,23 @@ impl Session {
         })
     }
 
-    /// Returns the stages, ready to be joined; `gate` is what orders wait at.
+    /// Returns the feed stage with its simulated venue. Built anew for each run: a clone of one that
+    /// is kept would not have its room, and take memory while the session runs.
+    fn feed(&self) -> Feed {
+        let Self { setup, instruments, .. } = self;
+        let traded: Vec<_> = setup.traded.iter().map(|id| model::id::InstrumentId(*id)).collect();
+        let carries: Vec<_> = setup.instruments.iter().map(|i| i.carries).collect();
+        let paper = Paper::new(instruments, &carries, &traded, &setup.paper, &setup.assets);
+        Feed::new(setup, instruments, self.bars.clone(), paper)
+    }
+
+    /// Returns the stages, ready to be joined, each with its room; `gate` is what orders wait at.
     #[must_use]
     pub fn stations(&self, gate: Gate) -> Stations {
+        let Self { setup, instruments, bound, .. } = self;
         Stations {
-            strategy: Station::new(self.strategy.clone(), Lane::Strategy),
-            risk: Station::new(self.risk.clone(), Lane::Risk),
+            strategy: Station::new(Strategy::new(setup, instruments, bound), Lane::Strategy),
+            risk: Station::new(Risk::new(setup, instruments, bound), Lane::Risk),
             egress: Egress::new(Execution::new(), gate),
         }
     }
@@ -227,9 +233,10 @@ impl Session {
         ending: Option<EndReason>,
         control: &mut dyn Control,
     ) -> Result<(Summary, Finished), SessionError> {
-        let mut feed = self.feed.clone();
+        let mut feed = self.feed();
         feed.start_after(self.preamble(), Nanos(start.0.saturating_sub(1)));
-        let mut driver = Driver { feed: &mut feed, pipeline: &mut pipeline, requests: Vec::new() };
+        let requests = Vec::with_capacity(OUT_MAX);
+        let mut driver = Driver { feed: &mut feed, pipeline: &mut pipeline, requests };
         driver.feed.begin(start);
         driver.pass()?;
         let stopped = driver.follow(source, control)?;

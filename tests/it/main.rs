@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod alloc;
 mod cli;
 mod oracle;
 mod session;

@@ -208,7 +208,9 @@ impl Venue {
         }
         let at = usize::try_from(event.instrument.0).unwrap();
         match (event.body(), self.books.get_mut(at)) {
-            (Body::BookLevel(level), Some(book)) => book.set(level.side, level.price, level.qty),
+            (Body::BookLevel(level), Some(book)) => {
+                book.set(level.side, level.price, level.qty);
+            }
             (Body::BookClear(_), Some(book)) => book.clear(),
             _ => {}
         }

@@ -36,7 +36,10 @@ fn read(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
     let mut sources = Vec::new();
     for path in paths {
         let bytes = std::fs::read(path).map_err(|error| {
-            Failure::Usage(anyhow::anyhow!("read rules file {}: {error}; check the path", path.display()))
+            Failure::Usage(anyhow::anyhow!(
+                "read rules file {}: {error}; check the path",
+                path.display()
+            ))
         })?;
         let text = String::from_utf8(bytes).map_err(|_| {
             Failure::usage(format!("rules file {} is not UTF-8 text", path.display()))

@@ -3,7 +3,7 @@
 use model::event::{Bar, BarExtra, FeedState};
 use model::id::Seq;
 use model::num::{Rate, Scale};
-use model::order::Liquidity;
+use model::order::{FeedStatus, Liquidity};
 use model::symbol::Symbol;
 use model::time::SECOND_NS;
 
@@ -86,9 +86,10 @@ impl Desk {
     /// Sets the mark, in whole units of the quote asset.
     fn mark(&mut self, whole: i64) {
         let price = Price(whole * 100);
-        let state = FeedState::default();
+        let state = FeedState { status: FeedStatus::Synced, ..FeedState::default() };
         let start = Nanos(0);
-        let extra = BarExtra { start, length_ns: 60 * SECOND_NS, trades: 1, quote_volume: Money(0) };
+        let extra =
+            BarExtra { start, length_ns: 60 * SECOND_NS, trades: 1, quote_volume: Money(0) };
         let bar = Bar { open: price, high: price, low: price, close: price, volume: Qty(1) };
         let now = Nanos(60 * SECOND_NS);
         let synced = model::event::Event::new(Seq(1), now, ID, &state);
@@ -197,9 +198,8 @@ fn an_order_never_raises_exposure_by_more_than_its_notional() {
 fn an_order_reduces_by_the_resulting_position_with_all_open_orders() {
     let mut desk = Desk::new(Kind::LinearPerpetual, &[("USDT", 10_000 * UNIT)]);
     desk.mark(100);
-    let reduces = |desk: &Desk, side, qty| {
-        desk.portfolio.reduces(ID, side, Qty(qty), &desk.instruments)
-    };
+    let reduces =
+        |desk: &Desk, side, qty| desk.portfolio.reduces(ID, side, Qty(qty), &desk.instruments);
     assert!(!reduces(&desk, Side::Sell, 1), "flat: nothing reduces");
     let order = desk.open(Side::Buy, 10_000, 100);
     desk.fill(order, Side::Buy, 10_000, 100, 0, 0);
@@ -229,10 +229,7 @@ fn a_linear_round_trip_moves_the_wallet_by_profit_less_fees() {
     desk.portfolio.done(sell);
     let position = desk.portfolio.position(ID);
     assert_eq!(position.basis, Money::units(1_500));
-    assert_eq!(
-        desk.portfolio.balances().total(AccountId(0), AssetId(0)),
-        Money(1_038_750_000_000)
-    );
+    assert_eq!(desk.portfolio.balances().total(AccountId(0), AssetId(0)), Money(1_038_750_000_000));
     assert_eq!(desk.portfolio.fees(), Money(1_250_000_000));
 }
 

@@ -172,7 +172,7 @@ const REFUSED: &[Row] = &[
     }, RAW, &["--journal J", "is not empty", "never overwritten"]),
     refused("a folder that holds no journal", |f| std::fs::create_dir(f.join("J")).unwrap(), "replay J", &["cannot find a journal in J", "check the path"]),
     refused("a journal that is not there", |_| {}, "journal verify J", &["J", "check that the path"]),
-    refused("a kind that no record has", |f| journal(f), "journal dump J --kind Trad", &["--kind Trad", "kinds are Trade"]),
+    refused("a kind that no record has", journal, "journal dump J --kind Trad", &["--kind Trad", "kinds are Trade"]),
     refused("an option that nobody knows", |_| {}, "backtest --datum x.log", &["unexpected argument '--datum'", "--help"]),
     refused("an option without its value", |_| {}, "backtest", &["--data", "--help"]),
 ];

@@ -144,7 +144,7 @@ fn a_replay_that_compared_no_verdict_is_a_finding() {
         text: "rules 1
                strategy idle {
                  on trade of BTC_USDT.PERP
-                 enter long NEVER when market.last > 1_000_000.0 size 100 USDT at_market
+                 enter long NEVER when market.last > 10_000_000 ticks size 100 USDT at_market
                }"
         .to_owned(),
     };

@@ -1,0 +1,351 @@
+//! Verdicts and latches on small rule texts: precedence, caps, unknowns, edges and ends.
+
+use dsl::span::Source;
+use model::event::{
+    AccountOpened, DayRoll, FeedState, LatchChanged, Quote, SessionStart, Signal, Timer,
+};
+use model::id::{OrderNo, Seq, StrategyId};
+use model::num::{Price, Qty};
+use model::order::{
+    AccountKind, Cause, FeedStatus, LatchState, Liquidity, Side, TimeInForce, Verdict,
+};
+use model::reject::Code;
+use model::time::{Date, SECOND_NS};
+
+use super::*;
+use crate::generate::Generated;
+use crate::program;
+use crate::setup::{AccountSetup, InstrumentSetup, Mode, PaperSetup, SEMANTICS};
+
+const BTC: InstrumentId = InstrumentId(0);
+
+/// The risk stage under some rules, with what it put out last.
+struct Desk {
+    risk: Risk,
+    rules: Bound,
+    seq: u64,
+    second: i64,
+    out: Out,
+}
+
+/// A verdict as a row: approved quantity, or the code that refused.
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+    Yes(i64, String),
+    No(String, Cause),
+}
+
+impl Desk {
+    fn new(rules: &str, equity: i64) -> Self {
+        let strategy = "strategy s { on trade of BTC_USDT.PERP\n enter long E when true size 1 lots at_market }";
+        let text = format!("rules 1\n{rules}\n{strategy}\n");
+        let sources = vec![Source { name: "t.rules".to_owned(), text }];
+        let checked = program::load(sources).expect("rules");
+        let market = Generated::new(0, 1);
+        let instruments: Vec<_> = market.instruments();
+        let setup = Setup {
+            semantics: SEMANTICS,
+            mode: Mode::Demo,
+            run_id: String::new(),
+            seed: 0,
+            reporting: "USDT".to_owned(),
+            assets: ["USDT", "BTC", "ETH"].map(str::to_owned).to_vec(),
+            instruments: instruments.iter().map(|(i, c)| InstrumentSetup::of(i, *c)).collect(),
+            accounts: vec![AccountSetup {
+                name: "paper".to_owned(),
+                venue: "demo".to_owned(),
+                linear: true,
+                balances: Vec::new(),
+            }],
+            sources: Vec::new(),
+            paper: PaperSetup { order_latency_ns: 0, response_latency_ns: 0 },
+            traded: vec![0],
+        };
+        let facts: Vec<_> = instruments.into_iter().map(|(instrument, _)| instrument).collect();
+        let bound = program::bind(&checked, &setup, &facts).expect("binding");
+        let risk = Risk::new(&setup, &facts, &bound);
+        let mut desk = Self { risk, rules: bound, seq: 0, second: 1_000, out: Out::new() };
+        let opened = AccountOpened {
+            total: Money::units(equity),
+            account: AccountId(0),
+            asset: AssetId(0),
+            kind: AccountKind::Linear,
+        };
+        desk.send(&SessionStart::default());
+        desk.send(&opened);
+        desk
+    }
+
+    fn send<P: Payload>(&mut self, payload: &P) {
+        self.seq += 1;
+        let ts = Nanos(self.second * SECOND_NS);
+        let event = Event::new(Seq(self.seq), ts, BTC, payload);
+        self.out.clear();
+        self.risk.step(&event, &mut self.out);
+    }
+
+    /// Quotes a touch of 0.2 around a middle, prices in tenths.
+    fn quote(&mut self, middle: i64) {
+        self.send(&FeedState { status: FeedStatus::Synced, ..FeedState::default() });
+        let (bid, ask) = (Price(middle - 1), Price(middle + 1));
+        let (bid_qty, ask_qty) = (Qty(9_000), Qty(9_000));
+        self.send(&Quote { bid, ask, bid_qty, ask_qty, update_id: 0 });
+    }
+
+    /// Asks for an order; quantities in lots of 0.001, prices in tenths.
+    fn ask(&mut self, side: Side, qty: i64, price: i64) -> Said {
+        self.send(&Signal {
+            price: Price(price),
+            qty: Qty(qty),
+            ttl_ns: 0,
+            strategy: StrategyId(0),
+            rule: 0,
+            ordinal: 0,
+            action: Action::Enter,
+            side,
+            tif: TimeInForce::Gtc,
+            priced: true,
+            protected: false,
+        });
+        let decision = self.out.events().iter().find_map(|event| match event.body() {
+            Body::Decision(decision) => Some(decision),
+            _ => None,
+        });
+        let decision = decision.expect("a verdict");
+        let code = self.rules.code_name(decision.code);
+        match decision.verdict {
+            Verdict::Approve => Said::Yes(decision.qty.0, code),
+            Verdict::Deny => Said::No(code, decision.cause),
+        }
+    }
+
+    /// Fills the order just approved and ends it.
+    fn filled(&mut self, side: Side, qty: i64, price: i64) {
+        let order = OrderNo::new(Seq(self.seq), 0);
+        self.send(&Fill {
+            order,
+            price: Price(price),
+            qty: Qty(qty),
+            fee: 0,
+            trade: 1,
+            fee_asset: AssetId(0),
+            side,
+            liquidity: Liquidity::Taker,
+        });
+        let filled = Qty(qty);
+        self.send(&OrderDone {
+            order,
+            filled,
+            code: Code::NONE,
+            reason: model::order::DoneReason::Filled,
+        });
+    }
+
+    fn latches(&self) -> Vec<(String, LatchState)> {
+        let changed = self.out.events().iter().filter_map(|event| match event.body() {
+            Body::LatchChanged(LatchChanged { code, state, .. }) => Some((code, state)),
+            _ => None,
+        });
+        changed.map(|(code, state)| (self.rules.code_name(code), state)).collect()
+    }
+}
+
+fn yes(qty: i64, code: &str) -> Said {
+    Said::Yes(qty, code.to_owned())
+}
+
+fn no(code: &str) -> Said {
+    Said::No(code.to_owned(), Cause::Known)
+}
+
+#[test]
+fn an_oversize_order_is_cut_to_the_room_that_is_left() {
+    // The worked example of the contract, at a lot of 0.001: 1,000 of room at 35,000.5.
+    let rules = "risk r soft { applies to all
+        cap ROOM value to max(30% * account.equity - account.exposure, 0 USDT) unless order.reduces }";
+    let mut desk = Desk::new(rules, 10_000);
+    desk.quote(350_005);
+    assert_eq!(desk.ask(Side::Buy, 57, 350_005), yes(57, ""), "57 * 35.0005 is below 2,000");
+    desk.filled(Side::Buy, 57, 350_005);
+    assert_eq!(desk.ask(Side::Buy, 1_000, 350_005), yes(28, "ROOM"));
+    assert_eq!(desk.ask(Side::Buy, 1_000, 350_005), no("ROOM"), "the open order counts already");
+}
+
+#[test]
+fn a_cap_that_leaves_too_little_refuses_with_its_own_code_before_denies() {
+    let rules = "risk r soft { applies to all
+        cap SMALL value to 4 USDT
+        deny NEVER when true }";
+    let mut desk = Desk::new(rules, 10_000);
+    desk.quote(350_000);
+    assert_eq!(desk.ask(Side::Buy, 10, 350_000), no("SMALL"));
+}
+
+#[test]
+fn a_deny_that_only_the_cut_order_meets_is_told_under_the_caps_code() {
+    let rules = "risk r soft { applies to all
+        cap SMALL value to 60 USDT
+        deny BELOW when order.value < 100 USDT }";
+    let mut desk = Desk::new(rules, 10_000);
+    desk.quote(350_000);
+    assert_eq!(desk.ask(Side::Buy, 10, 350_000), no("SMALL"), "350 was asked for");
+    assert_eq!(desk.ask(Side::Buy, 1, 350_000), no("BELOW"), "35 was too small by itself");
+}
+
+#[test]
+fn the_code_shown_is_by_kind_then_block_then_order_however_files_are_written() {
+    let blocks = [
+        "risk b soft { applies to all\n deny B_ONE when true\n halt B_HALT until clear when control.level == 0 }",
+        "risk a soft { applies to all\n deny A_TWO when true\n deny A_ONE when true }",
+    ];
+    for rules in [format!("{}\n{}", blocks[0], blocks[1]), format!("{}\n{}", blocks[1], blocks[0])]
+    {
+        let mut desk = Desk::new(&rules, 10_000);
+        desk.quote(350_000);
+        assert_eq!(desk.ask(Side::Buy, 10, 350_000), no("B_HALT"), "a halt goes before denies");
+    }
+    let denies = ["deny ONE when true", "deny TWO when true"];
+    for (first, second) in [(0, 1), (1, 0)] {
+        let rules =
+            format!("risk r soft {{ applies to all\n {}\n {} }}", denies[first], denies[second]);
+        let mut desk = Desk::new(&rules, 10_000);
+        desk.quote(350_000);
+        let Said::No(..) = desk.ask(Side::Buy, 10, 350_000) else { panic!("refused both ways") };
+    }
+}
+
+#[test]
+fn what_is_unknown_refuses_an_entry_and_lets_an_exit_pass() {
+    let rules = "risk r soft { applies to all
+        cap ROOM value to max(30% * account.equity - account.exposure, 0 USDT) unless order.reduces
+        deny WIDE when market.spread > 1% unless order.reduces }";
+    let mut desk = Desk::new(rules, 10_000);
+    desk.quote(350_000);
+    assert_eq!(desk.ask(Side::Buy, 10, 350_000), yes(10, ""));
+    desk.filled(Side::Buy, 10, 350_000);
+    desk.send(&FeedState { status: FeedStatus::Gap, ..FeedState::default() });
+    desk.second += 60;
+    let Said::No(_, cause) = desk.ask(Side::Buy, 10, 350_000) else { panic!("must refuse") };
+    assert_eq!(cause, Cause::Missing);
+    assert_eq!(desk.ask(Side::Sell, 10, 350_000), yes(10, ""), "an exit is not trapped");
+    assert!(matches!(desk.ask(Side::Sell, 1, 350_000), Said::No(..)), "a second one would flip");
+}
+
+#[test]
+fn reduce_only_lets_exits_pass_and_neither_entries_nor_flips() {
+    let rules = "risk r soft { applies to all
+        reduce_only DOWN until manual when account.day_drawdown >= 5% }";
+    let mut desk = Desk::new(rules, 1_000);
+    desk.quote(350_000);
+    assert_eq!(desk.ask(Side::Buy, 50, 350_000), yes(50, ""));
+    desk.filled(Side::Buy, 50, 350_000);
+    desk.quote(339_000);
+    assert_eq!(desk.latches(), [("DOWN".to_owned(), LatchState::Armed)], "on the event itself");
+    assert_eq!(desk.ask(Side::Buy, 1, 339_000), no("DOWN"));
+    assert_eq!(desk.ask(Side::Sell, 51, 339_000), no("DOWN"), "it would flip");
+    desk.quote(350_000);
+    assert_eq!(desk.latches(), [], "until manual: it stays");
+    assert_eq!(desk.ask(Side::Buy, 1, 350_000), no("DOWN"));
+    assert_eq!(desk.ask(Side::Sell, 50, 350_000), yes(50, ""));
+}
+
+#[test]
+fn a_held_latch_acts_on_orders_while_it_waits_and_arms_by_its_timer() {
+    let rules = "risk r soft { applies to all
+        reduce_only DOWN until clear when account.day_drawdown >= 5% held 2s }";
+    let mut desk = Desk::new(rules, 1_000);
+    desk.quote(350_000);
+    desk.ask(Side::Buy, 50, 350_000);
+    desk.filled(Side::Buy, 50, 350_000);
+    desk.quote(339_000);
+    assert_eq!(desk.latches(), [("DOWN".to_owned(), LatchState::Waiting)]);
+    let wake = desk.out.events().iter().find_map(|event| match event.body() {
+        Body::Wake(wake) => Some(wake.due),
+        _ => None,
+    });
+    assert_eq!(wake, Some(Nanos((desk.second + 2) * SECOND_NS)));
+    assert_eq!(desk.ask(Side::Buy, 1, 339_000), no("DOWN"), "it acts already");
+    desk.second += 1;
+    desk.quote(350_000);
+    assert_eq!(desk.latches(), [("DOWN".to_owned(), LatchState::Ended)], "the wait was broken");
+    desk.quote(339_000);
+    desk.second += 2;
+    desk.send(&Timer::default());
+    assert_eq!(desk.latches(), [("DOWN".to_owned(), LatchState::Armed)]);
+    desk.quote(350_000);
+    assert_eq!(desk.latches(), [("DOWN".to_owned(), LatchState::Ended)], "until clear");
+    assert_eq!(desk.ask(Side::Buy, 1, 350_000), yes(1, ""));
+}
+
+#[test]
+fn a_day_roll_ends_the_latches_of_the_day_and_starts_the_measures_anew() {
+    let rules = "risk r soft { applies to all
+        reduce_only DAY until day_end when account.day_loss >= 5%
+        reduce_only EVER until manual when account.drawdown >= 5% }";
+    let mut desk = Desk::new(rules, 1_000);
+    desk.quote(350_000);
+    desk.ask(Side::Buy, 50, 350_000);
+    desk.filled(Side::Buy, 50, 350_000);
+    desk.quote(339_000);
+    assert_eq!(desk.latches().len(), 2);
+    desk.send(&DayRoll { date: Date(1) });
+    assert_eq!(desk.latches(), [("DAY".to_owned(), LatchState::Ended)]);
+    let state = desk.out.events().iter().find_map(|event| match event.body() {
+        Body::RiskState(state) => Some(state),
+        _ => None,
+    });
+    assert_eq!(state.map(|s| (s.equity, s.known)), Some((Money::units(945), true)));
+    assert_eq!(desk.ask(Side::Buy, 1, 339_000), no("EVER"));
+}
+
+#[test]
+fn a_latch_ends_after_its_time_and_needs_a_new_edge() {
+    let rules = "risk r soft { applies to all
+        reduce_only PAUSE for 10s when market.spread > 1% }";
+    let mut desk = Desk::new(rules, 1_000);
+    desk.quote(350_000);
+    assert_eq!(desk.ask(Side::Buy, 10, 350_000), yes(10, ""));
+    desk.filled(Side::Buy, 10, 350_000);
+    let wide = |desk: &mut Desk| {
+        let (bid, ask) = (Price(340_000), Price(360_000));
+        let (bid_qty, ask_qty) = (Qty(1), Qty(1));
+        desk.send(&Quote { bid, ask, bid_qty, ask_qty, update_id: 0 });
+    };
+    wide(&mut desk);
+    assert_eq!(desk.latches(), [("PAUSE".to_owned(), LatchState::Armed)]);
+    desk.second += 10;
+    desk.send(&Timer::default());
+    assert_eq!(desk.latches(), [("PAUSE".to_owned(), LatchState::Ended)]);
+    desk.send(&Timer::default());
+    assert_eq!(desk.latches(), [], "still wide: without an edge it does not arm again");
+    desk.quote(350_000);
+    wide(&mut desk);
+    assert_eq!(desk.latches(), [("PAUSE".to_owned(), LatchState::Armed)]);
+}
+
+#[test]
+fn the_engines_own_checks_stand_whatever_the_rules_say() {
+    let rules = "risk r soft { applies to all\n deny NEVER when false }";
+    let mut desk = Desk::new(rules, 1_000);
+    assert_eq!(desk.ask(Side::Buy, 10, 350_000), no("NO_PRICE"), "no mark yet");
+    desk.quote(350_000);
+    assert_eq!(desk.ask(Side::Buy, 10, 0), no("NO_PRICE"));
+    assert_eq!(desk.ask(Side::Buy, 0, 350_000), no("BELOW_MIN_QTY"));
+    assert_eq!(desk.ask(Side::Buy, 1_000_001, 350_000), no("ABOVE_MAX_QTY"));
+    assert_eq!(desk.ask(Side::Buy, 100, 350_000), no("NO_BALANCE"), "3,500 at a leverage of 3");
+    assert_eq!(desk.ask(Side::Buy, 80, 350_000), yes(80, ""));
+    assert_eq!(desk.ask(Side::Buy, 10, 350_000), no("NO_BALANCE"), "open orders hold margin");
+}
+
+#[test]
+fn rules_that_spoke_are_a_set_in_the_record() {
+    let rules = "risk r soft { applies to all\n deny ONE when true\n deny TWO when true }";
+    let mut desk = Desk::new(rules, 1_000);
+    desk.quote(350_000);
+    desk.ask(Side::Buy, 10, 350_000);
+    let set = desk.out.events().iter().find_map(|event| match event.body() {
+        Body::DecisionRules(rules) => Some(rules.rules_0),
+        _ => None,
+    });
+    assert_eq!(set, Some(0b11));
+}
