@@ -1,7 +1,11 @@
 //! Events through one lane within a thread: what a lane costs where no other processor takes part.
 //!
 //! For a hop between two processors see the program `figures`.
-#![expect(missing_docs, clippy::print_stdout, reason = "criterion's macros; parameters are printed")]
+#![expect(
+    missing_docs,
+    clippy::print_stdout,
+    reason = "criterion's macros; parameters are printed"
+)]
 
 use std::hint::black_box;
 

@@ -1,7 +1,11 @@
 //! The shipped limits for one order: by the rules program, and by hand.
 //!
 //! Criterion takes no turns; for the ratio of the two see the program `figures`.
-#![expect(missing_docs, clippy::print_stdout, reason = "criterion's macros; parameters are printed")]
+#![expect(
+    missing_docs,
+    clippy::print_stdout,
+    reason = "criterion's macros; parameters are printed"
+)]
 
 use std::hint::black_box;
 

@@ -1,5 +1,9 @@
 //! A session of the shipped rules over generated messages, all stages on one thread, no journal.
-#![expect(missing_docs, clippy::print_stdout, reason = "criterion's macros; parameters are printed")]
+#![expect(
+    missing_docs,
+    clippy::print_stdout,
+    reason = "criterion's macros; parameters are printed"
+)]
 
 use std::hint::black_box;
 

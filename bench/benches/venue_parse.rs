@@ -1,5 +1,9 @@
 //! Messages of a venue to payloads: each kind by itself, and the mix of the recorded captures.
-#![expect(missing_docs, clippy::print_stdout, reason = "criterion's macros; parameters are printed")]
+#![expect(
+    missing_docs,
+    clippy::print_stdout,
+    reason = "criterion's macros; parameters are printed"
+)]
 
 use std::hint::black_box;
 
@@ -22,13 +26,19 @@ fn venue_parse(criterion: &mut Criterion) {
         let mut parsing = workload(kind, MESSAGES).expect("made-up messages");
         let (payloads, hash) = parsing.check().expect("every message is understood");
         let bytes = parsing.bytes();
-        println!("venue_parse/{name}: {MESSAGES} messages, {bytes} bytes, {payloads} payloads, {hash}");
+        println!(
+            "venue_parse/{name}: {MESSAGES} messages, {bytes} bytes, {payloads} payloads, {hash}"
+        );
         // Streams stand outside of the workload, because each measurement begins a new one.
         let mut streams = workload(kind, 0).expect("made-up messages");
         group.bench_function(name, |bencher| {
             bencher.iter_batched_ref(
                 || streams.stream().expect("the snapshot is taken"),
-                |stream| parsing.read(stream, |body| { black_box(body); }),
+                |stream| {
+                    parsing.read(stream, |body| {
+                        black_box(body);
+                    })
+                },
                 BatchSize::PerIteration,
             );
         });

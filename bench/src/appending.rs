@@ -12,7 +12,9 @@ use std::path::Path;
 use anyhow::ensure;
 use memmap2::{MmapMut, MmapOptions};
 
-use journal::{Identity, Keeper, LANE_INPUT, Options, Reader, RecordHeader, SinkKind, Writer, verify};
+use journal::{
+    Identity, Keeper, LANE_INPUT, Options, Reader, RecordHeader, SinkKind, Writer, verify,
+};
 use model::event::{Event, Quote};
 use model::id::{InstrumentId, Seq};
 use model::num::{Price, Qty};

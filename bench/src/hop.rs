@@ -22,6 +22,7 @@ use engine::limits::RING_EVENTS;
 use model::event::{Event, Settled};
 use model::id::{NO_INSTRUMENT, Seq};
 use model::time::Nanos;
+use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::clock::Clock;
 use crate::compare::{Compared, Spread, in_turns, percentile};
@@ -35,6 +36,8 @@ pub const GROUP: u64 = 32;
 pub struct Hop {
     /// One way through a lane (ours) beside one bare round trip (base), medians of groups.
     pub compared: Compared,
+    /// One way through a ring without a lane around it, medians of groups.
+    pub ring: Spread,
     /// 99th percentile of half a lane's round trip, single round trips.
     pub hop_p99: Spread,
     /// 99th percentile of bare round trips.
@@ -88,6 +91,63 @@ pub fn lanes(cores: [usize; 2], groups: usize, size: u64) -> anyhow::Result<Vec<
         });
         run.join().map_err(|_| anyhow::anyhow!("the measuring thread panicked"))?
     })
+}
+
+/// As [`lanes`], through two rings of the crate rtrb with nothing around them: what a lane adds to
+/// its ring is the difference.
+///
+/// # Errors
+/// An event did not come back as it was sent.
+pub fn rings(cores: [usize; 2], groups: usize, size: u64) -> anyhow::Result<Vec<u64>> {
+    let (mut there, mut from_here) = touched();
+    let (mut back, mut from_there) = touched();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let _pinned = host::pin(&cores[1..]);
+            while let Some(event) = await_event(&mut from_here) {
+                if back.push(event).is_err() {
+                    return;
+                }
+            }
+        });
+        let run = scope.spawn(move || {
+            let _pinned = host::pin(&cores[..1]);
+            let mut took = Vec::with_capacity(groups);
+            let mut number = 0;
+            for _ in 0..groups {
+                let clock = Clock::start();
+                for _ in 0..size {
+                    number += 1;
+                    there.push(event(number)).map_err(|_| anyhow::anyhow!("the ring is full"))?;
+                    let came = await_event(&mut from_there).context("the echo has ended")?;
+                    ensure!(came.seq == Seq(number), "event {number} came back as {came:?}");
+                }
+                took.push(clock.elapsed_ns());
+            }
+            Ok(took)
+        });
+        run.join().map_err(|_| anyhow::anyhow!("the measuring thread panicked"))?
+    })
+}
+
+/// Returns a ring whose pages have all been given.
+fn touched() -> (Producer<Event>, Consumer<Event>) {
+    let (mut producer, mut consumer) = RingBuffer::new(RING_EVENTS);
+    while producer.push(event(0)).is_ok() {}
+    while consumer.pop().is_ok() {}
+    (producer, consumer)
+}
+
+fn await_event(from: &mut Consumer<Event>) -> Option<Event> {
+    loop {
+        if let Ok(event) = from.pop() {
+            return Some(event);
+        }
+        if from.is_abandoned() && from.is_empty() {
+            return None;
+        }
+        spin_loop();
+    }
 }
 
 /// Runs `groups` groups of `size` bare round trips of one cache line; the nanoseconds of each group.
@@ -148,13 +208,19 @@ pub fn measure(rounds: usize, groups: usize) -> anyhow::Result<Hop> {
         || anyhow::Ok(picos(percentile(&lanes(pair, groups, GROUP)?, 50), GROUP * 2)),
         || Ok(picos(percentile(&bare(pair, groups, GROUP)?, 50), GROUP)),
     )?;
-    let (mut hops, mut bares) = (Vec::new(), Vec::new());
+    let (mut hops, mut bares, mut of_rings) = (Vec::new(), Vec::new(), Vec::new());
     let singles = groups * usize::try_from(GROUP)?;
     for _ in 0..rounds {
+        of_rings.push(picos(percentile(&rings(pair, groups, GROUP)?, 50), GROUP * 2));
         bares.push(picos(percentile(&bare(pair, singles, 1)?, 99), 1));
         hops.push(picos(percentile(&lanes(pair, singles, 1)?, 99), 2));
     }
-    Ok(Hop { compared, hop_p99: Spread::of(&hops), bare_p99: Spread::of(&bares) })
+    Ok(Hop {
+        compared,
+        ring: Spread::of(&of_rings),
+        hop_p99: Spread::of(&hops),
+        bare_p99: Spread::of(&bares),
+    })
 }
 
 /// Passes `events` events through one lane within this thread, in bursts of `burst`; the sum of
@@ -190,6 +256,7 @@ mod tests {
         // On one processor both ends would spin against each other.
         if pair[0] != pair[1] {
             assert_eq!(lanes(pair, 3, 5).unwrap().len(), 3);
+            assert_eq!(rings(pair, 3, 5).unwrap().len(), 3);
             assert_eq!(bare(pair, 3, 5).unwrap().len(), 3);
         }
         let (mut sender, mut receiver) = lane(64, Wait::Spin);

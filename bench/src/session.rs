@@ -93,16 +93,18 @@ impl Workload {
             paper: PaperSetup { order_latency_ns: LATENCY_NS, response_latency_ns: LATENCY_NS },
             traded: vec![0, 1],
         };
-        let text = |(name, text): (&str, &str)| RulesText {
-            name: name.to_owned(),
-            text: text.to_owned(),
-        };
+        let text =
+            |(name, text): (&str, &str)| RulesText { name: name.to_owned(), text: text.to_owned() };
         let checked = engine::program::load(RULES.into_iter().map(text).collect())?;
         setup.run_id = format!("{:032x}", run_id(&setup, &checked.sources).0);
         let mut messages = Vec::with_capacity(count);
         while messages.len() < count {
             let mut message = Message::default();
-            ensure!(market.take(&mut message), "the market ended after {} messages", messages.len());
+            ensure!(
+                market.take(&mut message),
+                "the market ended after {} messages",
+                messages.len()
+            );
             messages.push(message);
         }
         Ok(Self { session: Session::build(setup, &checked)?, messages })

@@ -73,7 +73,8 @@ impl Row {
             Some(false) => "MISS",
             None => "",
         };
-        let spread = if count > 1 { format!("{} to {}", show(min), show(max)) } else { String::new() };
+        let spread =
+            if count > 1 { format!("{} to {}", show(min), show(max)) } else { String::new() };
         let line = format!(
             "{:<52} {:>12}  {spread:<26} {goal:<22} {:>7}  {verdict}",
             self.name,

@@ -54,6 +54,7 @@ pub(crate) fn main() -> ExitCode {
     match result {
         Ok(Finding::Nothing) => ExitCode::SUCCESS,
         Ok(Finding::Something) => ExitCode::from(exit::FINDING),
+        Ok(Finding::Damage) => ExitCode::from(exit::CORRUPT),
         Err(failure) => {
             show::failure(&failure, json);
             ExitCode::from(failure.code())

@@ -14,6 +14,7 @@
 
 /// The execution stage: approved signals to orders.
 pub mod execution;
+mod facts;
 /// The feed stage: the sequencer.
 pub mod feed;
 /// A small generated market, seeded.

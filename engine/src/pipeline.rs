@@ -385,7 +385,7 @@ fn spawn<T: Send + 'static>(
     name: &'static str,
     core: Option<usize>,
     around: Around,
-    run: impl FnOnce() -> T + Send + 'static,
+    run: impl FnOnce() -> (T, Lanes) + Send + 'static,
 ) -> Result<JoinHandle<Option<T>>, PipelineError> {
     std::thread::Builder::new()
         .name(name.to_owned())
@@ -395,7 +395,8 @@ fn spawn<T: Send + 'static>(
             }
             let (mut run, mut left) = (Some(run), None);
             around(name, &mut || left = run.take().map(|run| run()));
-            left
+            // Only now, outside of what is watched: the last one out frees a lane.
+            left.map(|(kept, _lanes)| kept)
         })
         .map_err(|_| PipelineError::Thread(name))
 }
@@ -405,20 +406,23 @@ fn join<T>(name: &'static str, thread: JoinHandle<Option<T>>) -> Result<T, Pipel
     thread.join().ok().flatten().ok_or(PipelineError::StageEnded(name))
 }
 
+/// The two lanes of a stage's thread; dropping them ends the stages beside it.
+type Lanes = (Receiver, Sender);
+
 /// Runs a stage until its lane ends.
 fn carry<S: Stage>(
     mut station: Station<S>,
     mut tape: Tape,
     mut from: Receiver,
     mut to: Sender,
-) -> (Station<S>, Tape) {
+) -> ((Station<S>, Tape), Lanes) {
     while let Some(event) = from.pop() {
         station.step(&event, &mut tape);
         if to.push_all(station.out.events()).is_err() {
             break;
         }
     }
-    (station, tape)
+    ((station, tape), (from, to))
 }
 
 /// Runs execution until its lane ends.
@@ -428,7 +432,7 @@ fn carry_last(
     mut egress: Tape,
     mut from: Receiver,
     mut to: Sender,
-) -> (Egress, Tape, Tape) {
+) -> ((Egress, Tape, Tape), Lanes) {
     let mut answers = Vec::with_capacity(crate::stage::OUT_MAX);
     while let Some(event) = from.pop() {
         answers.clear();
@@ -437,5 +441,5 @@ fn carry_last(
             break;
         }
     }
-    (station, tape, egress)
+    ((station, tape, egress), (from, to))
 }

@@ -276,12 +276,6 @@ impl Portfolio {
         held.checked_add(inc_buys.max(inc_sells)).map(Money)
     }
 
-    /// Returns `|P| * m` of an instrument's position, rounded up, without its open orders.
-    #[must_use]
-    pub fn exposure_of_held(&self, instrument: InstrumentId, view: &View<'_>) -> Option<Money> {
-        self.held_value(at(&self.key_of, instrument).copied()?, view).map(Money)
-    }
-
     /// Returns `|P| * m` of a position key, rounded up.
     fn held_value(&self, key: usize, view: &View<'_>) -> Option<i128> {
         let position = self.positions.get(key)?;

@@ -133,7 +133,7 @@ impl Recorder<SplitLanes> {
             execution: execution.0,
             egress: egress.0,
         };
-        let thread = RecorderThread::new(writer, inlets, idler, progress);
+        let thread = RecorderThread::new(writer, inlets, (idler, waits.journal), progress);
         Self { lanes, gate, health, thread }
     }
 }
@@ -152,7 +152,7 @@ impl Recorder<LaneRecorder> {
         let all = JOURNALED.into_iter().fold(0, |bits, lane| bits | bit(lane));
         let (lanes, inlet) =
             LaneRecorder::connect(all, capacities.input, waits.stages, &bell, &health);
-        let thread = RecorderThread::new(writer, vec![inlet], idler, progress);
+        let thread = RecorderThread::new(writer, vec![inlet], (idler, waits.journal), progress);
         Self { lanes, gate, health, thread }
     }
 }

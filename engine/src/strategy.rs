@@ -204,12 +204,11 @@ impl Desk<'_> {
         let terms = instance.code.order(rule, side, &instance.registers);
         let Some(mut signal) = self.terms(instance, rule, side, &terms) else { return false };
         let Some(qty) = self.size(&terms, &signal) else { return false };
-        if !flat && instance.exit.is_none() {
+        if flat {
+            self.give_up_exit(instance);
+        } else if instance.exit.is_none_or(|exit| exit.is_done()) {
             let target = ExitTarget::at_market(rule, instance.ledger.qty.0, self.instrument);
-            instance.exit = Some(target);
-            self.work_exit(instance);
-        } else if flat {
-            instance.exit = None;
+            self.aim(instance, target);
         }
         signal.qty = qty;
         signal.action = Action::Enter;
@@ -227,7 +226,7 @@ impl Desk<'_> {
         let side = if held > 0 { Side::Sell } else { Side::Buy };
         let terms = instance.code.order(rule, side, &instance.registers);
         let Some(signal) = self.terms(instance, rule, side, &terms) else { return false };
-        if let Some(working) = &mut instance.exit {
+        if let Some(working) = instance.exit.as_mut().filter(|exit| !exit.is_done()) {
             let moved = working.price.is_some() && terms.price.is_some();
             if working.order.is_some() && moved && working.price != Some(signal.price) {
                 working.price = Some(signal.price);
@@ -245,7 +244,7 @@ impl Desk<'_> {
             },
         };
         let limit = terms.price.is_some().then_some(signal.price);
-        instance.exit = Some(ExitTarget {
+        let target = ExitTarget {
             rule: u16::try_from(rule).unwrap_or(u16::MAX),
             price: limit,
             protect: terms.protect.and_then(|band| band.number()),
@@ -253,12 +252,33 @@ impl Desk<'_> {
             ioc: signal.tif == TimeInForce::Ioc,
             left: wanted,
             order: None,
-        });
+        };
         if instance.enter.is_some() {
             self.cancel(instance, Action::CancelEntries);
         }
-        self.work_exit(instance);
+        self.aim(instance, target);
         true
+    }
+
+    /// Sets a new exit target. Its order waits for the end of the one that still works.
+    fn aim(&mut self, instance: &mut Instance, target: ExitTarget) {
+        let order = instance.exit.and_then(|exit| exit.order);
+        instance.exit = Some(ExitTarget { order, ..target });
+        if order.is_none() {
+            self.work_exit(instance);
+        }
+    }
+
+    /// The strategy enters again: the exit target is gone. An order that still works for it (what
+    /// was left is dust) is cancelled, and is the strategy's own until its end: it may fill.
+    fn give_up_exit(&mut self, instance: &mut Instance) {
+        match &mut instance.exit {
+            Some(exit) if exit.order.is_some() => {
+                exit.left = Qty(0);
+                self.cancel(instance, Action::CancelExit);
+            }
+            _ => instance.exit = None,
+        }
     }
 
     fn cancel(&mut self, instance: &Instance, action: Action) {

@@ -76,14 +76,15 @@ impl NewFrame<'_> {
         aligned(u64::from(self.len))
     }
 
-    /// Replaces the content of `out` with the whole frame, padding included.
+    /// Appends the whole frame to `out`, padding included.
+    #[inline]
     pub(crate) fn assemble(&self, out: &mut Vec<u8>) {
-        out.clear();
+        let end = out.len().saturating_add(to_usize(self.bytes()));
         out.extend_from_slice(&self.len.to_le_bytes());
         out.extend_from_slice(&self.crc.to_le_bytes());
         out.extend_from_slice(&self.body);
         out.extend_from_slice(self.payload);
-        out.resize(to_usize(self.bytes()), 0);
+        out.resize(end, 0);
     }
 }
 

@@ -149,7 +149,7 @@ pub(crate) fn to_u64(bytes: usize) -> u64 {
 
 /// A file offset as a length in memory.
 #[expect(clippy::cast_possible_truncation, reason = "usize has 64 bits: asserted above")]
-pub(crate) fn to_usize(bytes: u64) -> usize {
+pub(crate) const fn to_usize(bytes: u64) -> usize {
     bytes as usize
 }
 

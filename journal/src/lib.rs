@@ -6,7 +6,8 @@
 //! checksums; it does not know what a trade is, reads no clock and starts no thread.
 //!
 //! What it guarantees:
-//! - After a killed process, every record whose append returned is read back.
+//! - After a killed process, an exact prefix of the records is read back, at least up to the last
+//!   flush that returned; the mapped sink needs no flush.
 //! - After a power loss, an exact prefix of the records is read back, at least up to the last
 //!   successful sync. A record that was never written is never returned.
 //! - *Torn* (the tail of a crash) and *corrupt* (damage to bytes proven to be on stable storage)
@@ -29,6 +30,7 @@
 //! let (mut writer, _keeper) = Writer::create(&dir, &options)?;
 //! let header = RecordHeader { seq: 1, ts_ns: 10, kind: 1, lane: LANE_INPUT, flags: 0 };
 //! writer.append(header, b"best bid 101")?;
+//! writer.flush()?; // From here on it survives the death of the process.
 //! writer.seal()?;
 //!
 //! let mut reader = Reader::open(&dir)?;

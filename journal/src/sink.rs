@@ -11,7 +11,8 @@ use crate::pwrite::PwriteSegment;
 pub enum SinkKind {
     /// Stores into a mapped segment: nanoseconds per record, no system call.
     Mmap,
-    /// One system call per record: a failing disk is an error and never a signal.
+    /// One system call per run of records, when [`Writer::flush`](crate::Writer::flush) asks or 256
+    /// KiB are collected: a failing disk is an error and never a signal.
     Pwrite,
 }
 
@@ -53,7 +54,7 @@ impl Segment {
         }
     }
 
-    /// Writes one frame.
+    /// Takes one frame; until `flush` it may be in no file.
     #[inline]
     pub(crate) fn commit(&mut self, offset: usize, frame: &NewFrame<'_>) -> Result<(), DiskError> {
         match &mut self.sink {
@@ -65,8 +66,20 @@ impl Segment {
         }
     }
 
+    /// Hands to the file what `commit` took.
+    #[inline]
+    pub(crate) fn flush(&mut self) -> Result<(), DiskError> {
+        match &mut self.sink {
+            Sink::Mmap(_) => Ok(()),
+            Sink::Pwrite(written) => written.flush(&self.file),
+        }
+    }
+
     /// Gives up the mapping, if there is one, and keeps the file.
     pub(crate) fn into_file(self) -> SegmentFile {
+        if let Sink::Pwrite(written) = &self.sink {
+            assert!(written.is_flushed(), "a segment is left with all its frames in the file");
+        }
         self.file
     }
 }

@@ -1,8 +1,12 @@
 //! The single writer: one thread, one head, append only.
 //!
 //! Per record: check the header against the rules of order, compute the checksum, copy, and store
-//! the length last. With the mapped sink that is a few dozen nanoseconds without allocation or
-//! system call, except at a segment roll, where the writer takes a spare and writes its header.
+//! the length last. That is a few dozen nanoseconds without allocation. The mapped sink makes a
+//! system call only at a segment roll, where the writer takes a spare and writes its header; the
+//! `pwrite` sink makes one more when its buffer is full and at [`flush`](Writer::flush).
+//!
+//! *Appended* means accepted: checked, numbered, and kept in order. *Written* means in the page
+//! cache, where it survives the death of the process; that is what a `flush` that returned says.
 //!
 //! After the first failed write or sync the writer is *poisoned*: it accepts nothing, seals nothing
 //! and proves nothing. A sync must not be repeated, because Linux marks the pages clean after the
@@ -136,8 +140,9 @@ impl Writer {
         Ok((writer, keeper))
     }
 
-    /// Appends one record. When this returns it is in the page cache: it survives the death of the
-    /// process. At a segment roll it may wait for a spare segment.
+    /// Appends one record. With the mapped sink it is in the page cache when this returns; with the
+    /// `pwrite` sink after the next [`flush`](Self::flush). At a segment roll it may wait for a
+    /// spare segment.
     ///
     /// # Errors
     /// [`AppendError::TooLong`], [`AppendError::Reserved`] and [`AppendError::Order`] refuse the
@@ -184,20 +189,35 @@ impl Writer {
         Ok(())
     }
 
-    /// Records so far, the journal's own and every piece of a fragmented record included.
+    /// Hands all appended records to the page cache: when this returns they survive the death of the
+    /// process. Free with the mapped sink, and when nothing was appended since.
+    ///
+    /// # Errors
+    /// [`AppendError::Disk`] if the write fails, which poisons the writer: what was appended since
+    /// the last flush may be in the file in part. [`AppendError::Poisoned`] if one failed before.
+    #[inline]
+    pub fn flush(&mut self) -> Result<(), AppendError> {
+        if self.poisoned {
+            return Err(AppendError::Poisoned);
+        }
+        self.segment.flush().map_err(|cause| self.poison(cause))
+    }
+
+    /// Records appended so far, the journal's own and every piece of a fragmented record included.
     #[must_use]
     pub fn records(&self) -> u64 {
         self.order.next_rec_no()
     }
 
-    /// The last input sequence, 0 if there was no input.
+    /// The last input sequence appended, 0 if there was no input.
     #[must_use]
     pub fn last_seq(&self) -> u64 {
         self.order.last_seq()
     }
 
     /// Ends the run in order: syncs and seals all segments and releases the lock. A writer that is
-    /// dropped instead leaves an unsealed journal, as a killed process does.
+    /// dropped instead leaves an unsealed journal without what was not flushed, as a killed process
+    /// does.
     ///
     /// # Errors
     /// [`AppendError::Disk`] if a write or sync fails, [`AppendError::Poisoned`] if one failed
@@ -210,6 +230,7 @@ impl Writer {
         if self.link.has_report() {
             self.barrier()?;
         }
+        self.flush()?;
         let segments = self.segment.index.saturating_add(1);
         let (records, last_seq) = (self.records().saturating_add(1), self.last_seq());
         let last = Retired {
@@ -261,12 +282,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Moves to the next segment and hands over the full one. The next header is written before
-    /// the full segment is sealed: it proves that the full one is complete.
+    /// Moves to the next segment and hands over the full one. The next header is written after the
+    /// last record of the full segment and before its seal: it proves that the full one is complete.
     #[cold]
     fn roll(&mut self) -> Result<(), AppendError> {
         let next = self.link.next_segment().map_err(|cause| self.poison_if_sync(cause))?;
         assert_eq!(next.index, self.segment.index.saturating_add(1), "spares come in order");
+        self.flush()?;
         let base = self.order.after_control();
         if let Err(cause) = write_header(&next, &self.options, base, self.head) {
             return Err(self.poison(cause));

@@ -13,7 +13,9 @@ use dsl::span::Source as RulesText;
 use engine::generate::{Generated, START};
 use engine::idle::Wait;
 use engine::pipeline::{Around, Pipeline, Split, Tapes, Threads};
-use engine::recorder::{Gate, LaneRecorder, RecordError, Recorder, RecorderThread, SplitLanes, Waits};
+use engine::recorder::{
+    Gate, LaneRecorder, RecordError, Recorder, RecorderThread, SplitLanes, Waits,
+};
 use engine::session::{Session, Summary, ToTheEnd};
 use engine::source::{Message, Progress, Source};
 use engine::stage::{Out, Stage};
@@ -39,7 +41,10 @@ const MIDNIGHT_SECONDS: i64 = 700;
 const SHORT_SECONDS: u64 = 900;
 const LONG_SECONDS: u64 = 1_800;
 /// Small, so that a run fills many.
-const SEGMENT_BYTES: u64 = 1 << 19;
+const SEGMENT_BYTES: u64 = 1 << 17;
+/// What the journal thread may call in its whole life, however long: its seal, and the lanes and
+/// channels that it is the last to hold or the first to wait at, which is a matter of timing.
+const JOURNAL_CALLS_MAX: u32 = 64;
 
 /// One run at a time: the counts of its threads end up here.
 static COUNTS: Mutex<Vec<(&str, u32)>> = Mutex::new(Vec::new());
@@ -178,7 +183,7 @@ struct Journal {
 impl Journal {
     fn writer(dir: &Path) -> (Writer, Keeper) {
         let identity = Identity { nonce: 0x5EED, ..Identity::ZERO };
-        let (sink, sync) = (SinkKind::Mmap, true);
+        let (sink, sync) = (SinkKind::Mmap, false);
         let options = Options { segment_bytes: SEGMENT_BYTES, sink, sync, identity };
         Writer::create(dir, &options).unwrap()
     }
@@ -211,16 +216,10 @@ struct Ran {
 
 const WAITS: Waits = Waits { stages: Wait::SpinPark, journal: Wait::SpinPark };
 
-fn run_on(
-    session: &Session,
-    script: &mut Script,
-    pipeline: Pipeline,
-    journal: Journal,
-) -> Ran {
+fn run_on(session: &Session, script: &mut Script, pipeline: Pipeline, journal: Journal) -> Ran {
     let start = script.peek().unwrap();
-    let (ran, _) = counted(|| {
-        session.run(script, pipeline, start, Some(EndReason::EndOfData), &mut ToTheEnd)
-    });
+    let (ran, _) =
+        counted(|| session.run(script, pipeline, start, Some(EndReason::EndOfData), &mut ToTheEnd));
     let (summary, finished) = ran.unwrap();
     drop(finished);
     let (sealed, journal) = journal.finish();
@@ -294,7 +293,7 @@ fn assert_provoked(dir: &Path, ran: &Ran) {
     }
     assert!(partly > 0, "no fill in parts");
     assert!(ran.summary.refusals.len() >= 2 && ran.summary.cuts > 0, "{:?}", ran.summary);
-    assert!(ran.sealed.segments >= 4, "{:?}", ran.sealed);
+    assert!(ran.sealed.segments >= 16, "{:?}", ran.sealed);
 }
 
 #[test]
@@ -317,12 +316,16 @@ fn the_threads_of_split_do_not_allocate_after_warm_up() {
     assert_provoked(&first, &short);
     assert!(long.summary.orders > short.summary.orders);
     assert!(long.sealed.segments > short.sealed.segments);
-    println!("short {:?} {}, long {:?} {}", short.stages, short.journal, long.stages, long.journal);
     assert_eq!((short.feed, long.feed), (0, 0), "calls of the feed thread");
     // A thread that runs on for as long again calls its allocator not once more.
     assert_eq!(short.stages.len(), 3, "{:?}", short.stages);
     assert_eq!(short.stages, long.stages, "calls of the stage threads");
-    assert_eq!(short.journal, long.journal, "calls of the journal thread");
+    // The journal's: fewer than it rolls segments, and far fewer than it writes records.
+    let rolls = long.sealed.segments - short.sealed.segments;
+    println!("journal thread: {} and {} calls, {rolls} more rolls", short.journal, long.journal);
+    assert!(rolls > u64::from(JOURNAL_CALLS_MAX) / 2, "{rolls} more rolls");
+    assert!(long.journal.abs_diff(short.journal) < JOURNAL_CALLS_MAX / 2, "per roll or record");
+    assert!(long.journal <= JOURNAL_CALLS_MAX, "{} calls of the journal thread", long.journal);
 }
 
 #[test]

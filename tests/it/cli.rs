@@ -4,4 +4,5 @@ mod bad_input;
 mod contract;
 mod data;
 mod help;
+mod prefix;
 mod signals;

@@ -151,9 +151,8 @@ fn assert_latch(crash: &Crash, code: &str, oracle: &Value, (base, share): (&str,
     assert_eq!(wait.until, armed.ts, "{code}: armed by its timer");
 
     let top = nano(&oracle[base]);
-    let round = |equity: i128, rounding| {
-        mul_div(top - equity, 1_000_000_000, top, rounding).unwrap()
-    };
+    let round =
+        |equity: i128, rounding| mul_div(top - equity, 1_000_000_000, top, rounding).unwrap();
     for (changed, equity, share) in
         [(wait, "equity", share.to_owned()), (arm, "equity_at_ts", format!("{share}_at_ts"))]
     {
@@ -290,7 +289,8 @@ fn the_books_of_the_merged_capture_are_what_the_oracle_says() {
             _ => {}
         }
     });
-    for (instrument, (trades, quotes, levels, snapshots)) in origin.setup.instruments.iter().zip(found)
+    for (instrument, (trades, quotes, levels, snapshots)) in
+        origin.setup.instruments.iter().zip(found)
     {
         let market = if instrument.perpetual { "usdm" } else { "spot" };
         let name = format!("{market}:{}", instrument.venue_symbol);

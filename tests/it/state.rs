@@ -20,9 +20,7 @@ use model::event::{Body, Event, Kind, Lane};
 use model::id::InstrumentId;
 use model::order::Side;
 
-use crate::session::lab::{
-    Again, Backtest, MERGED, defaults, events, fused, generated, journaled,
-};
+use crate::session::lab::{Again, Backtest, MERGED, defaults, events, fused, generated, journaled};
 
 /// Events after the image.
 const AFTER: usize = 10_000;

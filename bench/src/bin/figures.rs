@@ -77,7 +77,8 @@ fn main() -> anyhow::Result<()> {
         }
     }
     if args.json {
-        let rows: Vec<_> = rows.iter().map(|row| json!({ "figure": row, "met": row.met() })).collect();
+        let rows: Vec<_> =
+            rows.iter().map(|row| json!({ "figure": row, "met": row.met() })).collect();
         println!("{}", json!({ "host": host, "rounds": args.rounds, "figures": rows }));
         return Ok(());
     }
@@ -134,7 +135,12 @@ fn backtest(args: &Args, scratch: PathBuf) -> anyhow::Result<Vec<Row>> {
         row("  by its processor time", Unit::PerSecond, rate(messages, processor_off), Goal::None),
         row("  events", Unit::PerSecond, rate(inputs, wall.base), Goal::None),
         row("  whole process", Unit::Nanoseconds, wall.base, Goal::None),
-        row("backtest, journal: time to that without", Unit::Ratio, wall.ratio_milli, Goal::AtMost(1_300)),
+        row(
+            "backtest, journal: time to that without",
+            Unit::Ratio,
+            wall.ratio_milli,
+            Goal::AtMost(1_300),
+        ),
         row("  messages", Unit::PerSecond, rate(messages, wall.ours), Goal::None),
         row("  events", Unit::PerSecond, rate(inputs, wall.ours), Goal::None),
         row("  whole process", Unit::Nanoseconds, wall.ours, Goal::None),
@@ -164,9 +170,15 @@ fn hops(rounds: usize) -> anyhow::Result<Vec<Row>> {
     let hop = hop::measure(rounds, 10_000)?;
     let Compared { ours, base, ratio_milli } = hop.compared;
     Ok(vec![
-        row("ring hop, one way, to a bare round trip", Unit::Ratio, ratio_milli, Goal::AtMost(1_000)),
+        row(
+            "ring hop, one way, to a bare round trip",
+            Unit::Ratio,
+            ratio_milli,
+            Goal::AtMost(1_000),
+        ),
         row("  ring hop, one way", Unit::Picoseconds, ours, Goal::None),
         row("  ring hop, one way, p99", Unit::Picoseconds, hop.hop_p99, Goal::None),
+        row("  ring without a lane, one way", Unit::Picoseconds, hop.ring, Goal::None),
         row("  bare cache-line round trip", Unit::Picoseconds, base, Goal::None),
         row("  bare cache-line round trip, p99", Unit::Picoseconds, hop.bare_p99, Goal::None),
     ])
@@ -178,7 +190,12 @@ fn rules(rounds: usize) -> anyhow::Result<Vec<Row>> {
     eprintln!("{CHECKED} random worlds judged alike, hash {hash}");
     let Compared { ours, base, ratio_milli } = limits::compare(rounds.max(11), 100)?;
     Ok(vec![
-        row("limits block to the hand-written twin", Unit::Ratio, ratio_milli, Goal::AtMost(10_000)),
+        row(
+            "limits block to the hand-written twin",
+            Unit::Ratio,
+            ratio_milli,
+            Goal::AtMost(10_000),
+        ),
         row(format!("  limits block, {} steps", bound.ops()), Unit::Picoseconds, ours, Goal::None),
         row("  hand-written twin", Unit::Picoseconds, base, Goal::None),
     ])
@@ -190,7 +207,12 @@ fn journal(args: &Args, scratch: PathBuf) -> anyhow::Result<Vec<Row>> {
     let Compared { ours, base, ratio_milli } = appending::compare(&scratch, args.rounds.max(11))?;
     let sustained = appending::sustained(&scratch, args.rounds, 4)?;
     Ok(vec![
-        row("journal append to a plain copy, 64 bytes", Unit::Ratio, ratio_milli, Goal::AtMost(3_000)),
+        row(
+            "journal append to a plain copy, 64 bytes",
+            Unit::Ratio,
+            ratio_milli,
+            Goal::AtMost(3_000),
+        ),
         row("  append", Unit::Picoseconds, ours, Goal::None),
         row("  plain copy into a prefaulted mapping", Unit::Picoseconds, base, Goal::None),
         row("  append over 4 segments, each synced", Unit::Picoseconds, sustained, Goal::None),
@@ -222,7 +244,17 @@ fn parts(rounds: usize) -> anyhow::Result<Vec<Row>> {
         Spread::of(&each)
     };
     Ok(vec![
-        row("a generated message through all stages", Unit::Picoseconds, picos(&of_session), Goal::None),
-        row("a made-up message parsed to payloads", Unit::Picoseconds, picos(&of_parse), Goal::None),
+        row(
+            "a generated message through all stages",
+            Unit::Picoseconds,
+            picos(&of_session),
+            Goal::None,
+        ),
+        row(
+            "a made-up message parsed to payloads",
+            Unit::Picoseconds,
+            picos(&of_parse),
+            Goal::None,
+        ),
     ])
 }

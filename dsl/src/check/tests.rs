@@ -12,6 +12,7 @@ const CRASH: &str = include_str!("../../../rules/crash.rules");
 const CROSSOVER: &str = include_str!("../../../rules/crossover.rules");
 const LIMITS: &str = include_str!("../../../rules/limits.rules");
 const README: &str = include_str!("../../../rules/README.md");
+const FRONT_PAGE: &str = include_str!("../../../README.md");
 
 fn source(name: &str, text: &str) -> Source {
     Source { name: name.to_owned(), text: text.to_owned() }
@@ -106,16 +107,16 @@ fn shipped_files_are_silent_alone_and_together() {
 }
 
 #[test]
-fn every_example_of_the_readme_is_a_good_file() {
-    let mut examples = README.split("```rules\n");
-    examples.next();
-    let mut count = 0;
-    for example in examples {
-        let text = example.split("```").next().unwrap();
-        assert_eq!(render(text), "", "{text}");
-        count += 1;
+fn every_example_of_the_readmes_is_a_good_file() {
+    for (page, least) in [(README, 8), (FRONT_PAGE, 1)] {
+        let mut count = 0;
+        for example in page.split("```rules\n").skip(1) {
+            let text = example.split("```").next().unwrap();
+            assert_eq!(render(text), "", "{text}");
+            count += 1;
+        }
+        assert!(count >= least, "{count} examples");
     }
-    assert!(count >= 8, "{count} examples");
 }
 
 #[test]

@@ -15,7 +15,8 @@ use super::data::DataError;
 pub(super) const FINDING: u8 = 1;
 /// Exit code of wrong usage or configuration.
 pub(super) const USAGE: u8 = 2;
-const CORRUPT: u8 = 3;
+/// Exit code of damaged data.
+pub(super) const CORRUPT: u8 = 3;
 const INTERNAL: u8 = 70;
 
 /// What a command that ran to its end found.
@@ -25,6 +26,8 @@ pub(super) enum Finding {
     Nothing,
     /// There is something to look at.
     Something,
+    /// What was read is damaged, as the result says.
+    Damage,
 }
 
 /// Why a command did not run to its end.

@@ -18,7 +18,7 @@ use model::time::{Date, Nanos};
 
 use super::cli::{Cli, DumpArgs, JournalArgs, JournalCommand};
 use super::exit::{Failure, Finding};
-use super::show::out;
+use super::show::{self, out};
 
 /// Runs `engine journal`.
 ///
@@ -126,11 +126,11 @@ fn show_verify(cli: &Cli, dir: &Path) -> Result<Finding, Failure> {
     match report.verdict {
         Verdict::Clean => Ok(Finding::Nothing),
         Verdict::Torn { .. } => Ok(Finding::Something),
-        Verdict::Corrupt { at } => Err(Failure::Corrupt(anyhow::anyhow!(
-            "journal {} is corrupt at byte {at}: {}",
-            dir.display(),
-            report.detail
-        ))),
+        Verdict::Corrupt { at } => {
+            let (dir, detail) = (dir.display(), &report.detail);
+            show::note(&format!("error: journal {dir} is corrupt at byte {at}: {detail}"));
+            Ok(Finding::Damage)
+        }
     }
 }
 

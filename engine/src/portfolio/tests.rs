@@ -145,10 +145,13 @@ impl Desk {
     }
 }
 
+/// Position in lots, open orders as side, lots and price, exposure, and why.
+type Row = (i64, &'static [(Side, i64, i64)], i128, &'static str);
+
 #[test]
 fn exposure_is_the_table_of_the_contract() {
-    // Position in lots of 0.0001, open orders as side, lots, price; exposure at a mark of 100.
-    let rows: [(i64, &[(Side, i64, i64)], i128, &str); 5] = [
+    // Lots of 0.0001, at a mark of 100.
+    let rows: [Row; 5] = [
         (0, &[(Side::Buy, 10_000, 99), (Side::Sell, 10_000, 101)], 101, "both sides once"),
         (10_000, &[(Side::Sell, 30_000, 100)], 200, "it can become short 2"),
         (10_000, &[(Side::Sell, 15_000, 100)], 100, "short 0.5 is less than long 1"),

@@ -63,11 +63,11 @@ pub(super) fn connect(wait: Wait) -> (Progress, Gate, Health) {
 }
 
 impl Progress {
-    /// Notes one more written record of the execution lane.
+    /// Notes that `more` records of the execution lane were handed to the file.
     #[inline]
-    pub(super) fn count(&mut self) {
-        self.written = self.written.saturating_add(1);
-        // ORDERING: Release, after the record's own Release; partner: the load in
+    pub(super) fn publish(&mut self, more: u64) {
+        self.written = self.written.saturating_add(more);
+        // ORDERING: Release, after the records' own Release or system call; partner: the load in
         // `Gate::wait_written`.
         self.shared.written.store(self.written, Ordering::Release);
         self.gate.ring();
@@ -122,7 +122,7 @@ impl Gate {
         let Some((shared, idler)) = &mut self.link else {
             return Ok(());
         };
-        // ORDERING: Acquire; partner: the store in `Progress::count`.
+        // ORDERING: Acquire; partner: the store in `Progress::publish`.
         let is_written = || shared.written.load(Ordering::Acquire) >= count;
         loop {
             // In this order: after the end of the thread the count is final.

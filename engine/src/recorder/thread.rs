@@ -5,6 +5,10 @@
 //! are looked at *from the last to the first*: a stage records what it puts out before it passes it
 //! on, so whoever sees a record sees, if it looks afterwards, all that led to it. A lane whose next
 //! record is half there is as good as empty: nothing that follows from it can be there.
+//!
+//! Records reach the file in runs. A run ends when the lanes are empty and somebody may wait at the
+//! gate, at the latest so many records after the one that is waited for; when nothing has come for
+//! a while; before the thread sleeps; and when the writer's buffer is full.
 
 use journal::{AppendError, RecordHeader, Sealed, Writer};
 use model::codec::encode;
@@ -12,12 +16,20 @@ use model::event::{EVENT_BYTES, Event, FLAG_MORE, Lane};
 use model::id::Seq;
 
 use super::progress::Progress;
-use crate::idle::Idler;
+use crate::idle::{Idler, Wait};
 use crate::lane::Inlet;
 
 /// LIMIT: events taken out of a lane at once: 8 KiB, so five lanes stay in the first-level cache,
 /// and the ring's shared indices are touched once for many records.
 const BATCH_EVENTS: usize = 128;
+
+/// LIMIT: records written behind one that the gate may wait for before the run ends: 100 records
+/// of 96 bytes cost about one system call.
+const BEHIND_GATE_MAX: u32 = 100;
+
+/// LIMIT: looks in a row that find nothing before a run ends of which nobody waits for a record: a
+/// few microseconds, so that a lane which is filled a little at a time is not written so.
+const EMPTY_LOOKS_MAX: u32 = 64;
 
 /// The journal thread.
 #[derive(Debug)]
@@ -28,6 +40,18 @@ pub struct RecorderThread {
     writer: Writer,
     tracks: Vec<Track>,
     idler: Idler,
+    /// Empty looks in a row before a run ends.
+    patience: u32,
+}
+
+/// The run that is not yet known to be in the file.
+#[derive(Clone, Copy, Default, Debug)]
+struct Run {
+    records: u32,
+    /// Those of the execution lane, for which the gate may wait.
+    executions: u64,
+    /// Records since the first of those.
+    behind: u32,
 }
 
 /// The journal was not written to its end.
@@ -55,6 +79,9 @@ pub enum RecordError {
         /// Its seq.
         seq: Seq,
     },
+    /// The records at the end could not be handed to the file.
+    #[error("cannot write the newest records of the journal; the session stops")]
+    Flush(#[source] AppendError),
     /// The last sync or seal failed.
     #[error("cannot seal the journal; recover it before its records are used")]
     Seal(#[source] AppendError),
@@ -69,11 +96,11 @@ struct Track {
     at: usize,
 }
 
-/// A whole record.
+/// A whole record, as it is staged.
 #[derive(Clone, Copy, Debug)]
-struct Record {
-    first: Event,
-    second: Option<Event>,
+struct Record<'a> {
+    first: &'a Event,
+    second: Option<&'a Event>,
 }
 
 impl RecorderThread {
@@ -81,11 +108,13 @@ impl RecorderThread {
     pub(super) fn new(
         writer: Writer,
         inlets: Vec<Inlet>,
-        idler: Idler,
+        (idler, wait): (Idler, Wait),
         progress: Progress,
     ) -> Self {
         let tracks = inlets.into_iter().map(Track::new).collect();
-        Self { progress, writer, tracks, idler }
+        // Who sleeps between looks has waited long enough after the first.
+        let patience = if matches!(wait, Wait::SleepMicros(_)) { 0 } else { EMPTY_LOOKS_MAX };
+        Self { progress, writer, tracks, idler, patience }
     }
 
     /// Writes until all lanes are dropped, then seals. Half a record at the end is dropped: its
@@ -106,29 +135,75 @@ impl RecorderThread {
 
     /// Empties the lanes to their end, and writes what comes out until a write fails.
     fn drain(&mut self) -> Result<(), RecordError> {
-        let Self { progress, writer, tracks, idler } = self;
+        let Self { progress, writer, tracks, idler, patience } = self;
         let mut outcome = Ok(());
+        let mut run = Run::default();
+        let mut empty_looks: u32 = 0;
         loop {
             while let Some(record) = next_record(tracks) {
                 idler.busy();
+                empty_looks = 0;
                 if outcome.is_ok() {
-                    outcome = write(writer, &record);
-                    match &outcome {
-                        Ok(()) if record.lane() == Lane::Execution => progress.count(),
-                        Ok(()) => {}
-                        Err(_) => progress.fail(),
-                    }
+                    outcome = run.add(writer, progress, &record);
                 }
             }
-            if tracks.iter().all(|track| track.inlet.is_finished()) {
+            let ended = tracks.iter().all(|track| track.inlet.is_finished());
+            let waited_for = run.executions > 0 || empty_looks >= *patience;
+            if outcome.is_ok() && run.records > 0 && (waited_for || ended) {
+                outcome = run.end(writer, progress);
+            }
+            if ended {
                 return outcome;
             }
+            empty_looks = empty_looks.saturating_add(1);
             // A lane that ended early is no reason to stay awake: either an event, or all ended.
+            // A run that has not ended is one: it must not sleep with the thread.
             idler.idle(|| {
-                tracks.iter().any(|track| track.inlet.has_events())
+                (outcome.is_ok() && run.records > 0)
+                    || tracks.iter().any(|track| track.inlet.has_events())
                     || tracks.iter().all(|track| track.inlet.is_abandoned())
             });
         }
+    }
+}
+
+impl Run {
+    /// Writes one more record. After a failure nothing more may be written.
+    #[inline]
+    fn add(
+        &mut self,
+        writer: &mut Writer,
+        progress: &mut Progress,
+        record: &Record<'_>,
+    ) -> Result<(), RecordError> {
+        if let Err(error) = write(writer, record) {
+            progress.fail();
+            // For whoever looks into it later; the first failure is the one to report.
+            writer.flush().ok();
+            return Err(error);
+        }
+        self.records = self.records.saturating_add(1);
+        self.executions = self.executions.saturating_add(u64::from(record.is_execution()));
+        if self.executions > 0 {
+            self.behind = self.behind.saturating_add(1);
+            if self.behind > BEHIND_GATE_MAX {
+                return self.end(writer, progress);
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands the run to the file, and only then tells the gate.
+    fn end(&mut self, writer: &mut Writer, progress: &mut Progress) -> Result<(), RecordError> {
+        if let Err(cause) = writer.flush() {
+            progress.fail();
+            return Err(RecordError::Flush(cause));
+        }
+        if self.executions > 0 {
+            progress.publish(self.executions);
+        }
+        *self = Self::default();
+        Ok(())
     }
 }
 
@@ -163,27 +238,32 @@ impl Track {
         self.inlet.try_pop_batch(&mut self.staged, room);
     }
 
-    fn take(&mut self) -> Option<Record> {
-        let first = *self.staged.get(self.at)?;
+    #[inline]
+    fn take(&mut self) -> Option<Record<'_>> {
+        let (first, rest) = self.staged.get(self.at..)?.split_first()?;
         self.at = self.at.saturating_add(1);
         if first.flags & FLAG_MORE == 0 {
             return Some(Record { first, second: None });
         }
-        let second = *self.staged.get(self.at)?;
+        let second = rest.first()?;
         self.at = self.at.saturating_add(1);
         Some(Record { first, second: Some(second) })
     }
 }
 
-impl Record {
+impl Record<'_> {
     fn lane(&self) -> Lane {
         self.first.kind().lane()
+    }
+
+    fn is_execution(&self) -> bool {
+        self.lane() == Lane::Execution
     }
 }
 
 /// The record to write next, in the order that the module describes.
 #[inline]
-fn next_record(tracks: &mut [Track]) -> Option<Record> {
+fn next_record(tracks: &mut [Track]) -> Option<Record<'_>> {
     let waiting = tracks.iter_mut().rev().filter_map(|track| Some((track.look()?, track)));
     let (_, track) = waiting.reduce(|later, earlier| {
         // `earlier` in the chain: it goes first among equals.
@@ -192,8 +272,8 @@ fn next_record(tracks: &mut [Track]) -> Option<Record> {
     track.take()
 }
 
-fn write(writer: &mut Writer, record: &Record) -> Result<(), RecordError> {
-    let Record { first, second } = record;
+fn write(writer: &mut Writer, record: &Record<'_>) -> Result<(), RecordError> {
+    let Record { first, second } = *record;
     let (lane, seq) = (record.lane(), first.seq);
     let header = RecordHeader {
         seq: seq.0,

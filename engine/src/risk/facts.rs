@@ -5,9 +5,10 @@ use dsl::schema::Field;
 use dsl::value::Value;
 use model::id::{AssetId, InstrumentId};
 use model::instrument::Instrument;
-use model::num::{MONEY_SCALE, Money, Price, Qty, pow10};
-use model::order::{FeedStatus, Side, TimeInForce};
+use model::num::{MONEY_SCALE, Price, pow10};
+use model::order::{Side, TimeInForce};
 
+use crate::facts::{market, money, position};
 use crate::market::Market;
 use crate::portfolio::measure::Share;
 use crate::portfolio::open::OpenOrder;
@@ -41,10 +42,6 @@ pub(super) struct RiskFacts<'a> {
     pub(super) instrument: &'a Instrument,
     pub(super) market: &'a Market,
     pub(super) order: Option<&'a OrderView>,
-}
-
-fn money(amount: Option<Money>) -> Value {
-    Value::of(amount.map(|amount| amount.0))
 }
 
 fn share(share: Share, part: Part) -> Value {
@@ -88,26 +85,6 @@ impl RiskFacts<'_> {
 
     #[expect(
         clippy::wildcard_enum_match_arm,
-        reason = "`read` names every field and calls this for five"
-    )]
-    fn position(&self, field: Field, part: Part) -> Value {
-        let position = self.portfolio.position(self.id);
-        match field {
-            Field::PositionQty => qty(position.qty.0, self.instrument),
-            Field::PositionNotional => money(self.portfolio.exposure_of_held(self.id, &self.view)),
-            Field::PositionPnl => money(self.portfolio.unrealised(self.id, &self.view)),
-            Field::PositionAvgPrice if position.is_flat() => Value::MISSING,
-            Field::PositionAvgPrice => match part {
-                Part::Over | Part::Whole => Value::known(position.basis.0),
-                Part::Under => qty(position.qty.0.saturating_abs(), self.instrument),
-            },
-            _ if position.is_flat() => Value::MISSING,
-            _ => Value::known(i128::from(self.view.now.since(position.since))),
-        }
-    }
-
-    #[expect(
-        clippy::wildcard_enum_match_arm,
         reason = "`read` names every field and calls this for the order"
     )]
     fn order(&self, field: Field) -> Value {
@@ -143,37 +120,6 @@ impl RiskFacts<'_> {
         };
         money(value.filter(|_| order.price.is_some()))
     }
-
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "`read` names every field and calls this for nine"
-    )]
-    fn market(&self, field: Field, part: Part) -> Value {
-        let touch = self.market.touch();
-        let side = |price: Option<Price>| Value::of(price.map(|price| i128::from(price.0)));
-        let size = |size: Option<Qty>| Value::of(size.map(|size| i128::from(size.0)));
-        match field {
-            Field::MarketMid => Value::of(self.market.mid()),
-            Field::MarketLast => side(self.market.last()),
-            Field::MarketMark => Value::of(self.market.mark(self.view.now)),
-            Field::MarketSpread => match (self.market.mid(), touch, part) {
-                (Some(mid), Some(_), Part::Under) => Value::known(mid),
-                (Some(_), Some(touch), _) => {
-                    let wide = i128::from(touch.ask.0).saturating_sub(i128::from(touch.bid.0));
-                    Value::of(wide.checked_mul(10))
-                }
-                _ => Value::MISSING,
-            },
-            Field::QuoteAge => {
-                let age = touch.map(|touch| self.view.now.since(touch.changed).max(0));
-                Value::of(age.map(i128::from))
-            }
-            Field::BookBid => side(touch.filter(|t| t.bid_qty.0 > 0).map(|t| t.bid)),
-            Field::BookAsk => side(touch.filter(|t| t.ask_qty.0 > 0).map(|t| t.ask)),
-            Field::BookBidQty => size(touch.filter(|t| t.bid_qty.0 > 0).map(|t| t.bid_qty)),
-            _ => size(touch.filter(|t| t.ask_qty.0 > 0).map(|t| t.ask_qty)),
-        }
-    }
 }
 
 impl Facts for RiskFacts<'_> {
@@ -203,7 +149,12 @@ impl Facts for RiskFacts<'_> {
             | Field::PositionNotional
             | Field::PositionPnl
             | Field::PositionAvgPrice
-            | Field::PositionAge => self.position(field, part),
+            | Field::PositionAge => {
+                let held = self.portfolio.position(self.id);
+                let mark = self.market.mark(self.view.now);
+                position(&held, self.instrument, mark, (field, part), self.view.now)
+                    .unwrap_or(Value::MISSING)
+            }
             Field::MarketMid
             | Field::MarketLast
             | Field::MarketMark
@@ -212,11 +163,13 @@ impl Facts for RiskFacts<'_> {
             | Field::BookBid
             | Field::BookAsk
             | Field::BookBidQty
-            | Field::BookAskQty => self.market(field, part),
-            Field::Now => Value::known(i128::from(self.view.now.0)),
-            Field::FeedSynced => Value::bool(self.market.feed() == FeedStatus::Synced),
-            Field::FeedState => Value::known(self.market.feed() as i128),
-            Field::FeedAge => Value::of(self.market.age_ns(self.view.now).map(i128::from)),
+            | Field::BookAskQty
+            | Field::Now
+            | Field::FeedSynced
+            | Field::FeedState
+            | Field::FeedAge => {
+                market(self.market, field, part, self.view.now).unwrap_or(Value::MISSING)
+            }
             // The paper venue always takes orders, and its level is 0: both are inputs of a later
             // version, when venues and operators can change them.
             Field::VenueAcceptsOrders => Value::TRUE,

@@ -67,6 +67,11 @@ pub(super) struct ExitTarget {
 }
 
 impl ExitTarget {
+    /// Tells whether nothing is left to be asked for: an order may still work for it.
+    pub(super) fn is_done(&self) -> bool {
+        self.left.0 <= 0
+    }
+
     /// Returns a target of flat at the market.
     pub(super) fn at_market(rule: usize, held: i128, instrument: &Instrument) -> Self {
         Self {

@@ -2,10 +2,12 @@
 
 use super::*;
 
+/// Wanted, wait, processors; then split, wait chosen, pinned, note, or refused.
+type Row = (Topology, Option<Wait>, usize, Option<(bool, Wait, usize, bool)>);
+
 #[test]
 fn spinning_threads_never_outnumber_processors() {
-    // Wanted, wait, processors: split, wait chosen, pinned, note; or refused.
-    let rows: [(Topology, Option<Wait>, usize, Option<(bool, Wait, usize, bool)>); 8] = [
+    let rows: [Row; 8] = [
         (Topology::Auto, None, 1, Some((false, Wait::SpinPark, 0, false))),
         (Topology::Auto, None, 2, Some((false, Wait::SpinPark, 1, false))),
         (Topology::Auto, None, 5, Some((true, Wait::Spin, 4, false))),

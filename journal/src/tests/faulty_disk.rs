@@ -7,35 +7,57 @@ use super::faults::Faults;
 use super::support::{Given, edit, files, frames, input, options, read, script, write_killed};
 use crate::error::Action;
 use crate::recovery::recover_on;
-use crate::{AppendError, OpenError, ReadError, SinkKind, Verdict, Writer, recover, verify};
+use crate::{
+    AppendError, DiskError, OpenError, ReadError, SinkKind, Verdict, Writer, recover, verify,
+};
 
-/// Writes until the first failure; the records acknowledged, and whether the seal was.
-fn run(disk: crate::disk::Disk, dir: &Path, sink: SinkKind, given: &[Given]) -> (usize, bool) {
+/// Writes until the first failure, with a flush after every `pace` records; the records
+/// acknowledged, which is what was flushed, and whether the seal was.
+fn run(
+    disk: crate::disk::Disk,
+    dir: &Path,
+    (sink, pace): (SinkKind, usize),
+    given: &[Given],
+) -> (usize, bool) {
     let Ok((mut writer, _)) = Writer::create_on(disk, dir, &options(sink)) else {
         return (0, false);
     };
-    for (acknowledged, (header, payload)) in given.iter().enumerate() {
+    let mut acknowledged = 0;
+    for (index, (header, payload)) in given.iter().enumerate() {
         if let Err(error) = writer.append(*header, payload) {
             let after = writer.append(*header, payload);
-            if matches!(&error, AppendError::Disk(cause) if cause.action.is_sync()) {
+            let appended = index + usize::from(after.is_ok());
+            let poisons =
+                |cause: &DiskError| cause.action.is_sync() || cause.action == Action::Write;
+            if matches!(&error, AppendError::Disk(cause) if poisons(cause)) {
                 assert!(matches!(after, Err(AppendError::Poisoned)), "{error}");
             }
-            return (acknowledged + usize::from(after.is_ok()), false);
+            return (if writer.flush().is_ok() { appended } else { acknowledged }, false);
+        }
+        if (index + 1).is_multiple_of(pace) {
+            if let Err(error) = writer.flush() {
+                assert!(matches!(error, AppendError::Disk(_)), "{error}");
+                let after = writer.append(*header, payload);
+                assert!(matches!(after, Err(AppendError::Poisoned)), "{error}");
+                assert!(matches!(writer.flush(), Err(AppendError::Poisoned)), "{error}");
+                return (acknowledged, false);
+            }
+            acknowledged = index + 1;
         }
     }
-    (given.len(), writer.seal().is_ok())
+    if writer.seal().is_ok() { (given.len(), true) } else { (acknowledged, false) }
 }
 
 #[test]
 fn every_failing_operation_leaves_the_acknowledged_prefix() {
     let given = script(40);
-    for sink in [SinkKind::Mmap, SinkKind::Pwrite] {
+    for way in [(SinkKind::Mmap, 1), (SinkKind::Pwrite, 1), (SinkKind::Pwrite, 9)] {
         for persistent in [false, true] {
             for fail_at in 0.. {
                 let scratch = tempfile::tempdir().unwrap();
                 let dir = scratch.path().join("run");
                 let (disk, faults) = Faults::disk(fail_at, persistent, None);
-                let (acknowledged, sealed) = run(disk, &dir, sink, &given);
+                let (acknowledged, sealed) = run(disk, &dir, way, &given);
                 check_left_behind(&dir, &given, acknowledged, sealed);
                 if faults.seen() <= fail_at {
                     assert!(sealed, "nothing failed");

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::support::{Given, files, input, options, read, script, verdict_on, write};
-use crate::{Reader, SinkKind, Verdict, verify};
+use crate::{Options, Reader, SinkKind, Verdict, verify};
 
 /// Inputs and decisions of any size from nothing to several segments.
 fn records() -> impl Strategy<Value = Vec<Given>> {
@@ -87,6 +87,43 @@ fn live_reader_goes_on_after_the_writer_did() {
             }
         }
     }
+}
+
+#[test]
+fn runs_longer_than_the_buffer_are_the_same_bytes_whenever_they_are_flushed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let large = |sink| Options { segment_bytes: 1 << 20, ..options(sink) };
+    let given: Vec<Given> =
+        (1..=9_000).map(|seq| (input(seq), vec![seq.to_le_bytes()[0]; 200])).collect();
+    let ways = [(SinkKind::Mmap, 1), (SinkKind::Pwrite, 9_000), (SinkKind::Pwrite, 701)];
+    let mut written = Vec::new();
+    for (sink, pace) in ways {
+        let dir = scratch.path().join(format!("{pace}"));
+        let mut writer = write(&dir, &large(sink), &[]);
+        for run in given.chunks(pace) {
+            run.iter().for_each(|(header, payload)| writer.append(*header, payload).unwrap());
+            writer.flush().unwrap();
+        }
+        assert!(writer.seal().unwrap().segments > 1);
+        assert_eq!(read(&dir).0, given);
+        written.push(files(&dir));
+    }
+    assert!(written[0] == written[1] && written[0] == written[2], "the sinks differ");
+}
+
+#[test]
+fn killed_process_keeps_what_was_flushed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let given = script(6);
+    let (flushed, lost) = given.split_at(8);
+    let mut writer = write(scratch.path(), &options(SinkKind::Pwrite), flushed);
+    for (header, payload) in lost {
+        writer.append(*header, payload).unwrap();
+    }
+    assert_eq!(read(scratch.path()).0, flushed);
+    drop(writer);
+    let (found, end) = read(scratch.path());
+    assert_eq!((&found[..], end.unwrap()), (flushed, Verdict::Clean));
 }
 
 #[test]

@@ -47,6 +47,7 @@ pub(crate) fn write(dir: &Path, options: &Options, given: &[Given]) -> Writer {
     for (header, payload) in given {
         writer.append_blob(*header, payload).unwrap();
     }
+    writer.flush().unwrap();
     writer
 }
 

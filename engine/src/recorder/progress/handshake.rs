@@ -18,7 +18,7 @@ fn the_gate_opens_after_the_write_and_never_oversleeps() {
                 for record in 1..=2 {
                     // Relaxed: the count alone must make it visible.
                     file.store(record, Ordering::Relaxed);
-                    progress.count();
+                    progress.publish(1);
                 }
                 progress.seal();
             }
