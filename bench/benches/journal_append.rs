@@ -1,11 +1,7 @@
 //! Appending one 64-byte event to a mapped and to a written journal, and copying it plainly.
 //!
 //! Each measurement fills a new segment; for the ratio to the copy see the program `figures`.
-#![expect(
-    missing_docs,
-    clippy::print_stdout,
-    reason = "criterion's macros; parameters are printed"
-)]
+#![expect(clippy::print_stdout, reason = "parameters and result hashes are printed")]
 
 use bench::appending::{EVENTS, SEGMENT_BYTES, append, check, copy, events, mapping, open};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};

@@ -1,11 +1,7 @@
 //! Events through one lane within a thread: what a lane costs where no other processor takes part.
 //!
 //! For a hop between two processors see the program `figures`.
-#![expect(
-    missing_docs,
-    clippy::print_stdout,
-    reason = "criterion's macros; parameters are printed"
-)]
+#![expect(clippy::print_stdout, reason = "parameters and result hashes are printed")]
 
 use std::hint::black_box;
 

@@ -1,11 +1,7 @@
 //! The shipped limits for one order: by the rules program, and by hand.
 //!
 //! Criterion takes no turns; for the ratio of the two see the program `figures`.
-#![expect(
-    missing_docs,
-    clippy::print_stdout,
-    reason = "criterion's macros; parameters are printed"
-)]
+#![expect(clippy::print_stdout, reason = "parameters and result hashes are printed")]
 
 use std::hint::black_box;
 

@@ -1,9 +1,5 @@
 //! A session of the shipped rules over generated messages, all stages on one thread, no journal.
-#![expect(
-    missing_docs,
-    clippy::print_stdout,
-    reason = "criterion's macros; parameters are printed"
-)]
+#![expect(clippy::print_stdout, reason = "parameters and result hashes are printed")]
 
 use std::hint::black_box;
 

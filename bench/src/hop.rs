@@ -30,6 +30,9 @@ use crate::host;
 
 /// Round trips between two readings of the clock.
 pub const GROUP: u64 = 32;
+/// Slots of a lane of which two fit a first-level cache: what the size of a lane costs is the
+/// difference.
+pub const SMALL: usize = 64;
 
 /// What was measured, in picoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -38,6 +41,8 @@ pub struct Hop {
     pub compared: Compared,
     /// One way through a ring without a lane around it, medians of groups.
     pub ring: Spread,
+    /// One way through a lane of [`SMALL`] slots, medians of groups.
+    pub small: Spread,
     /// 99th percentile of half a lane's round trip, single round trips.
     pub hop_p99: Spread,
     /// 99th percentile of bare round trips.
@@ -50,6 +55,26 @@ fn event(number: u64) -> Event {
     Event::new(Seq(number), Nanos(0), NO_INSTRUMENT, &settled)
 }
 
+/// Times `groups` groups of `size` round trips. The events are made before: making one by its fields
+/// and copying it at once would wait for the stores to the other processor that are still under way.
+fn time_groups(
+    groups: usize,
+    size: u64,
+    mut trip: impl FnMut(&Event) -> anyhow::Result<Event>,
+) -> anyhow::Result<Vec<u64>> {
+    let events: Vec<Event> = (0..size).map(event).collect();
+    let mut took = Vec::with_capacity(groups);
+    for _ in 0..groups {
+        let clock = Clock::start();
+        for event in &events {
+            let came = trip(event)?;
+            ensure!(came.seq == event.seq, "{event:?} came back as {came:?}");
+        }
+        took.push(clock.elapsed_ns());
+    }
+    Ok(took)
+}
+
 /// Sends back whatever comes, until the other end is gone.
 fn echo(mut from: Receiver, mut to: Sender) {
     while let Some(event) = from.pop() {
@@ -59,14 +84,19 @@ fn echo(mut from: Receiver, mut to: Sender) {
     }
 }
 
-/// Runs `groups` groups of `size` round trips through two lanes between two processors; the
-/// nanoseconds of each group.
+/// Runs `groups` groups of `size` round trips through two lanes of `slots` between two processors;
+/// the nanoseconds of each group.
 ///
 /// # Errors
 /// An event did not come back as it was sent.
-pub fn lanes(cores: [usize; 2], groups: usize, size: u64) -> anyhow::Result<Vec<u64>> {
-    let (mut there, from_here) = lane(RING_EVENTS, Wait::Spin);
-    let (back, mut from_there) = lane(RING_EVENTS, Wait::Spin);
+pub fn lanes(
+    cores: [usize; 2],
+    slots: usize,
+    groups: usize,
+    size: u64,
+) -> anyhow::Result<Vec<u64>> {
+    let (mut there, from_here) = lane(slots, Wait::Spin);
+    let (back, mut from_there) = lane(slots, Wait::Spin);
     thread::scope(|scope| {
         scope.spawn(move || {
             let _pinned = host::pin(&cores[1..]);
@@ -75,19 +105,10 @@ pub fn lanes(cores: [usize; 2], groups: usize, size: u64) -> anyhow::Result<Vec<
         // The scope waits for the echo, which ends when this end of the lane is dropped.
         let run = scope.spawn(move || {
             let _pinned = host::pin(&cores[..1]);
-            let mut took = Vec::with_capacity(groups);
-            let mut number = 0;
-            for _ in 0..groups {
-                let clock = Clock::start();
-                for _ in 0..size {
-                    number += 1;
-                    there.push(event(number))?;
-                    let came = from_there.pop().context("the echo has ended")?;
-                    ensure!(came.seq == Seq(number), "event {number} came back as {came:?}");
-                }
-                took.push(clock.elapsed_ns());
-            }
-            Ok(took)
+            time_groups(groups, size, |event| {
+                there.push(*event)?;
+                from_there.pop().context("the echo has ended")
+            })
         });
         run.join().map_err(|_| anyhow::anyhow!("the measuring thread panicked"))?
     })
@@ -112,19 +133,10 @@ pub fn rings(cores: [usize; 2], groups: usize, size: u64) -> anyhow::Result<Vec<
         });
         let run = scope.spawn(move || {
             let _pinned = host::pin(&cores[..1]);
-            let mut took = Vec::with_capacity(groups);
-            let mut number = 0;
-            for _ in 0..groups {
-                let clock = Clock::start();
-                for _ in 0..size {
-                    number += 1;
-                    there.push(event(number)).map_err(|_| anyhow::anyhow!("the ring is full"))?;
-                    let came = await_event(&mut from_there).context("the echo has ended")?;
-                    ensure!(came.seq == Seq(number), "event {number} came back as {came:?}");
-                }
-                took.push(clock.elapsed_ns());
-            }
-            Ok(took)
+            time_groups(groups, size, |event| {
+                there.push(*event).map_err(|_| anyhow::anyhow!("the ring is full"))?;
+                await_event(&mut from_there).context("the echo has ended")
+            })
         });
         run.join().map_err(|_| anyhow::anyhow!("the measuring thread panicked"))?
     })
@@ -205,19 +217,22 @@ pub fn measure(rounds: usize, groups: usize) -> anyhow::Result<Hop> {
     let picos = |ns: u64, parts: u64| ns * 1_000 / parts;
     let compared = in_turns(
         rounds,
-        || anyhow::Ok(picos(percentile(&lanes(pair, groups, GROUP)?, 50), GROUP * 2)),
+        || anyhow::Ok(picos(percentile(&lanes(pair, RING_EVENTS, groups, GROUP)?, 50), GROUP * 2)),
         || Ok(picos(percentile(&bare(pair, groups, GROUP)?, 50), GROUP)),
     )?;
-    let (mut hops, mut bares, mut of_rings) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut hops, mut bares) = (Vec::new(), Vec::new());
+    let (mut of_rings, mut of_small) = (Vec::new(), Vec::new());
     let singles = groups * usize::try_from(GROUP)?;
     for _ in 0..rounds {
         of_rings.push(picos(percentile(&rings(pair, groups, GROUP)?, 50), GROUP * 2));
+        of_small.push(picos(percentile(&lanes(pair, SMALL, groups, GROUP)?, 50), GROUP * 2));
         bares.push(picos(percentile(&bare(pair, singles, 1)?, 99), 1));
-        hops.push(picos(percentile(&lanes(pair, singles, 1)?, 99), 2));
+        hops.push(picos(percentile(&lanes(pair, RING_EVENTS, singles, 1)?, 99), 2));
     }
     Ok(Hop {
         compared,
         ring: Spread::of(&of_rings),
+        small: Spread::of(&of_small),
         hop_p99: Spread::of(&hops),
         bare_p99: Spread::of(&bares),
     })
@@ -255,7 +270,7 @@ mod tests {
         let pair = [cores[0], *cores.last().unwrap()];
         // On one processor both ends would spin against each other.
         if pair[0] != pair[1] {
-            assert_eq!(lanes(pair, 3, 5).unwrap().len(), 3);
+            assert_eq!(lanes(pair, 16, 3, 5).unwrap().len(), 3);
             assert_eq!(rings(pair, 3, 5).unwrap().len(), 3);
             assert_eq!(bare(pair, 3, 5).unwrap().len(), 3);
         }

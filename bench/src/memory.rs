@@ -21,8 +21,8 @@ use crate::host::{cores, resident_kib};
 /// The journal cannot be replayed, or a loop decides differently from `decisions_hash`.
 pub fn loops(journal: &Path, decisions_hash: &str, count: usize) -> anyhow::Result<Vec<u64>> {
     let origin = Origin::read(journal)?;
-    let checked = program::load(origin.texts.clone())?;
-    let session = Session::build(origin.setup.clone(), &checked)?;
+    let checked = program::load(origin.texts)?;
+    let session = Session::build(origin.setup, &checked)?;
     let mut placement = place(Topology::Fused, None, &cores())?;
     placement.cores.clear();
     let mut resident = Vec::with_capacity(count);

@@ -26,6 +26,8 @@ use crate::source::Message;
 pub mod bars;
 /// Best levels of the book against the venue's own best prices, by update id.
 pub mod check;
+/// The state image.
+mod image;
 
 use bars::Bars;
 use check::QuoteCheck;
@@ -431,3 +433,6 @@ impl Feed {
 fn index(id: InstrumentId) -> usize {
     usize::try_from(id.0).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,7 +113,9 @@ pub fn place(
     Ok(Placement {
         split,
         wait: chosen,
-        journal_wait: Wait::SpinPark,
+        // With a processor to spare the journal thread does not sleep: waking it would cost the one
+        // that records a system call each time.
+        journal_wait: if !split && cores.len() > 1 { Wait::SpinYield } else { Wait::SpinPark },
         cores: cores.iter().copied().take(pinned).collect(),
         note,
     })

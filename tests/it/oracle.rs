@@ -2,6 +2,8 @@
 //!
 //! `tests/oracles` holds them, with the assumptions they make. They share no code with the engine.
 
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Command;
 
@@ -289,9 +291,9 @@ fn the_books_of_the_merged_capture_are_what_the_oracle_says() {
             _ => {}
         }
     });
-    for (instrument, (trades, quotes, levels, snapshots)) in
-        origin.setup.instruments.iter().zip(found)
-    {
+    let repeated = inside_snapshots(&data);
+    for (instrument, counts) in origin.setup.instruments.iter().zip(found) {
+        let (trades, quotes, levels, snapshots) = counts;
         let market = if instrument.perpetual { "usdm" } else { "spot" };
         let name = format!("{market}:{}", instrument.venue_symbol);
         let feed = &oracle["feeds"][&name];
@@ -299,7 +301,38 @@ fn the_books_of_the_merged_capture_are_what_the_oracle_says() {
         println!("{name}: {trades} trades, {quotes} quotes, {levels} levels");
         assert_eq!(trades, count("trades"), "{name}");
         assert_eq!(quotes, count("book_tickers"), "{name}");
-        assert_eq!(levels, count("depth_levels_applied") + count("snapshot_levels"), "{name}");
+        let inside = repeated.get(&name).copied().unwrap_or(0);
+        let applied = count("depth_levels_applied") + count("snapshot_levels");
+        assert_eq!(levels + inside, applied, "{name}");
         assert_eq!(snapshots, count("snapshots"), "{name}");
     }
+}
+
+/// Returns, by futures feed, the levels of a message that ends at the snapshot's own update: the
+/// oracle applies it, the adapter passes over it, and the book is the same.
+fn inside_snapshots(data: &Path) -> BTreeMap<String, u64> {
+    let reader = zstd::Decoder::new(std::fs::File::open(data).unwrap()).unwrap();
+    let mut kept: BTreeMap<(String, u64), u64> = BTreeMap::new();
+    let mut inside = BTreeMap::new();
+    for line in BufReader::new(reader).lines() {
+        let line = line.unwrap();
+        let (_, rest) = line.split_once('\t').unwrap();
+        let (feed, text) = rest.split_once('\t').unwrap();
+        // One snapshot a feed, after a few messages.
+        let known = !feed.starts_with("usdm") || inside.contains_key(feed);
+        if known || !(text.contains("lastUpdateId") || text.contains("@depth")) {
+            continue;
+        }
+        let json: Value = serde_json::from_str(text).unwrap();
+        let levels = |side: &Value| side.as_array().map_or(0, Vec::len) as u64;
+        if let Some(id) = json["lastUpdateId"].as_u64() {
+            let same = kept.get(&(feed.to_owned(), id)).copied();
+            inside.insert(feed.to_owned(), same.unwrap_or(0));
+        } else {
+            let depth = &json["data"];
+            let count = levels(&depth["b"]) + levels(&depth["a"]);
+            kept.insert((feed.to_owned(), depth["u"].as_u64().unwrap()), count);
+        }
+    }
+    inside
 }

@@ -5,7 +5,7 @@
 //! and left out. The exit code says nothing about goals: a shared machine is no judge.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the figures are what this prints")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use clap::Parser;
@@ -64,11 +64,11 @@ fn main() -> anyhow::Result<()> {
         }
         eprintln!("measuring {group} ...");
         let measured = match group {
-            "backtest" => backtest(&args, scratch.path().into()),
-            "memory" => resident(&args, scratch.path().into()),
+            "backtest" => backtest(&args, scratch.path()),
+            "memory" => resident(&args, scratch.path()),
             "hop" => hops(args.rounds),
             "limits" => rules(args.rounds),
-            "journal" => journal(&args, scratch.path().into()),
+            "journal" => journal(&args, scratch.path()),
             _ => parts(args.rounds),
         };
         match measured {
@@ -108,16 +108,16 @@ fn rate(count: u64, took_ns: Spread) -> Spread {
     Spread { median: of(median), min: of(max), max: of(min), count }
 }
 
-fn program(args: &Args, scratch: PathBuf) -> anyhow::Result<Backtest> {
+fn program(args: &Args, scratch: &Path) -> anyhow::Result<Backtest> {
     let beside = || Some(std::env::current_exe().ok()?.parent()?.join("engine"));
     let engine = args.engine.clone().or_else(beside).context("no place to look for `engine`")?;
     ensure!(engine.is_file(), "{} is not built; cargo build --release -p engine", engine.display());
     let data = args.data.join(CAPTURE);
     ensure!(data.is_file(), "there is no {}; set SLUICE_DATA", data.display());
-    Ok(Backtest { engine, data, scratch })
+    Ok(Backtest { engine, data, scratch: scratch.to_owned() })
 }
 
-fn backtest(args: &Args, scratch: PathBuf) -> anyhow::Result<Vec<Row>> {
+fn backtest(args: &Args, scratch: &Path) -> anyhow::Result<Vec<Row>> {
     let Figures {
         messages,
         inputs,
@@ -150,7 +150,7 @@ fn backtest(args: &Args, scratch: PathBuf) -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-fn resident(args: &Args, scratch: PathBuf) -> anyhow::Result<Vec<Row>> {
+fn resident(args: &Args, scratch: &Path) -> anyhow::Result<Vec<Row>> {
     let program = program(args, scratch)?;
     let dir = program.scratch.join("memory");
     let ran = program.run(Some(&dir), &host::cores())?;
@@ -178,6 +178,7 @@ fn hops(rounds: usize) -> anyhow::Result<Vec<Row>> {
         ),
         row("  ring hop, one way", Unit::Picoseconds, ours, Goal::None),
         row("  ring hop, one way, p99", Unit::Picoseconds, hop.hop_p99, Goal::None),
+        row("  ring hop, one way, 64 slots", Unit::Picoseconds, hop.small, Goal::None),
         row("  ring without a lane, one way", Unit::Picoseconds, hop.ring, Goal::None),
         row("  bare cache-line round trip", Unit::Picoseconds, base, Goal::None),
         row("  bare cache-line round trip, p99", Unit::Picoseconds, hop.bare_p99, Goal::None),
@@ -201,11 +202,11 @@ fn rules(rounds: usize) -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-fn journal(args: &Args, scratch: PathBuf) -> anyhow::Result<Vec<Row>> {
-    let hash = appending::check(&scratch, appending::EVENTS)?;
+fn journal(args: &Args, scratch: &Path) -> anyhow::Result<Vec<Row>> {
+    let hash = appending::check(scratch, appending::EVENTS)?;
     eprintln!("{} events read back, hash {hash}", appending::EVENTS);
-    let Compared { ours, base, ratio_milli } = appending::compare(&scratch, args.rounds.max(11))?;
-    let sustained = appending::sustained(&scratch, args.rounds, 4)?;
+    let Compared { ours, base, ratio_milli } = appending::compare(scratch, args.rounds.max(11))?;
+    let sustained = appending::sustained(scratch, args.rounds, 4)?;
     Ok(vec![
         row(
             "journal append to a plain copy, 64 bytes",

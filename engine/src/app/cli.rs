@@ -77,7 +77,8 @@ pub(super) struct DemoArgs {
     #[arg(long, default_value_t = DEMO_SEED)]
     pub(super) seed: u64,
     /// Length of the session in market seconds.
-    #[arg(long, default_value_t = DEMO_SECONDS, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, default_value_t = DEMO_SECONDS)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(super) seconds: u64,
     /// Rules to run instead of the shipped ones.
     #[arg(long, num_args = 1.., value_name = "PATH")]

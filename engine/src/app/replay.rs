@@ -12,7 +12,8 @@ use super::rules;
 use super::show::out;
 use super::watch::Watch;
 
-/// Runs the command: exit code 0 when all records are equal, 1 when one is not or none was compared.
+/// Runs the command: exit code 0 when all records are equal, 1 when one is not or none was
+/// compared.
 ///
 /// # Errors
 /// [`Failure`] when the journal cannot be replayed.
@@ -53,7 +54,8 @@ pub(super) fn run(cli: &Cli, args: &ReplayArgs) -> Result<Finding, Failure> {
     } else {
         out(&format!("Replay of {}", args.dir.display()));
         out(&format!(
-            "  compared          {} of {} records; {} verdicts, {} approvals, {} fills, {} refusal codes",
+            "  compared          {} of {} records; {} verdicts, {} approvals, {} fills, \
+             {} refusal codes",
             replayed.compared,
             replayed.records,
             summary.decisions,

@@ -58,7 +58,10 @@ impl Report<'_> {
         let refusals: serde_json::Map<String, Value> =
             summary.refusals.iter().map(|(code, count)| (code.clone(), json!(count))).collect();
         json!({
-            "mode": match self.session.setup.mode { Mode::Demo => "demo", Mode::Backtest => "backtest" },
+            "mode": match self.session.setup.mode {
+                Mode::Demo => "demo",
+                Mode::Backtest => "backtest",
+            },
             "run_id": self.session.setup.run_id,
             "journal": self.journal.map(|path| path.display().to_string()),
             "journal_records": self.ran.sealed.as_ref().map(|sealed| sealed.records),

@@ -77,7 +77,8 @@ pub(super) fn run(cli: &Cli, args: &RulesArgs) -> Result<Finding, Failure> {
         let program = &checked.program;
         if errors == 0 {
             show::out(&format!(
-                "{} files: {} risk blocks, {} strategies, {} tests, {} invariants; no errors, {warnings} warnings",
+                "{} files: {} risk blocks, {} strategies, {} tests, {} invariants; no errors, \
+                 {warnings} warnings",
                 sources.len(),
                 program.risk.len(),
                 program.strategies.len(),

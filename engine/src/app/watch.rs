@@ -1,7 +1,7 @@
 //! Progress, and the signals that end a session.
 //!
-//! SIGINT and SIGTERM set a flag; the session looks at it between messages, cancels what is open and
-//! seals its journal.
+//! SIGINT and SIGTERM set a flag; the session looks at it between messages, cancels what is open
+//! and seals its journal.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -4,6 +4,7 @@
 //! reaches its end, before anything else of that moment. A span without trades makes no bar, as on
 //! the charts that people compare with.
 
+use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::event::{Bar, BarExtra, Trade};
 use model::id::InstrumentId;
 use model::instrument::Instrument;
@@ -97,6 +98,47 @@ impl Builder {
         bar.volume = Qty(bar.volume.0.saturating_add(trade.qty.0));
         extra.trades = extra.trades.saturating_add(1);
         extra.quote_volume = Money(extra.quote_volume.0.saturating_add(value.0));
+    }
+}
+
+impl Image for Bars {
+    fn save(&self, out: &mut ImageWriter) {
+        out.put_len(self.builders.len());
+        for builder in &self.builders {
+            out.put(builder.open.is_some());
+            let (extra, bar) = builder.open.unwrap_or_default();
+            out.put(extra.start);
+            out.put(extra.trades);
+            out.put(extra.quote_volume);
+            for price in [bar.open, bar.high, bar.low, bar.close] {
+                out.put(price);
+            }
+            out.put(bar.volume);
+        }
+    }
+
+    fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
+        if from.take_len(self.builders.len())? != self.builders.len() {
+            return Err(ImageError::Range);
+        }
+        for builder in &mut self.builders {
+            let is_open: bool = from.take()?;
+            let extra = BarExtra {
+                start: from.take()?,
+                length_ns: builder.length_ns,
+                trades: from.take()?,
+                quote_volume: from.take()?,
+            };
+            let bar = Bar {
+                open: from.take()?,
+                high: from.take()?,
+                low: from.take()?,
+                close: from.take()?,
+                volume: from.take()?,
+            };
+            builder.open = is_open.then_some((extra, bar));
+        }
+        Ok(())
     }
 }
 

@@ -4,8 +4,11 @@
 //! that the book has passed, or that falls between two ids of the book, cannot be compared.
 
 use model::book::Book;
+use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::event::Quote;
 use model::order::Side;
+
+use super::image::{load_quote, save_quote};
 
 /// LIMIT: best-price messages that wait for one book. Recorded captures need 281; beyond the limit
 /// the oldest is given up and stays uncompared.
@@ -82,6 +85,29 @@ impl QuoteCheck {
         if !equal {
             self.unequal = self.unequal.saturating_add(1);
         }
+    }
+}
+
+impl Image for QuoteCheck {
+    fn save(&self, out: &mut ImageWriter) {
+        out.put(self.book_id);
+        out.put(self.compared);
+        out.put(self.unequal);
+        out.put_len(self.waiting.len());
+        for quote in &self.waiting {
+            save_quote(quote, out);
+        }
+    }
+
+    fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
+        self.book_id = from.take()?;
+        self.compared = from.take()?;
+        self.unequal = from.take()?;
+        self.waiting.clear();
+        for _ in 0..from.take_len(WAITING_MAX)? {
+            self.waiting.push(load_quote(from)?);
+        }
+        Ok(())
     }
 }
 

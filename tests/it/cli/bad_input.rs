@@ -1,5 +1,5 @@
 //! Bad input, one row a fault: what goes in, how the command ends, what it counts, what the journal
-//! keeps of it, and what it says. Nothing here may be passed over in silence, and nothing may panic.
+//! keeps of it, and what it says. Nothing here may be passed over in silence, nothing may panic.
 
 use std::path::Path;
 
@@ -116,7 +116,8 @@ const FAULTS: &[Row] = &[
     reported(
         "a price between two ticks",
         |f| last_row(f, "100.05", "1"),
-        "backtest --data binance_spot_btcusdt_x.csv --rules taker.rules --instrument BTC_USDT,tick=0.1,price_decimals=2",
+        "backtest --data binance_spot_btcusdt_x.csv --rules taker.rules \
+         --instrument BTC_USDT,tick=0.1,price_decimals=2",
         (4, 4),
         "OffGrid",
     ),
@@ -328,7 +329,8 @@ const REFUSED: &[Row] = &[
             write(f, CSV, trades(3));
             write(f, "binance_usdm_btcusdt_x.csv", trades(3).replace("100.01", "100.1"));
         },
-        "backtest --data binance_spot_btcusdt_x.csv binance_usdm_btcusdt_x.csv --rules taker.rules --symbol BTC_USDT",
+        "backtest --data binance_spot_btcusdt_x.csv binance_usdm_btcusdt_x.csv \
+         --rules taker.rules --symbol BTC_USDT",
         &[
             "--symbol BTC_USDT is ambiguous",
             "binance:BTC_USDT or binance:BTC_USDT.PERP",

@@ -63,26 +63,30 @@ pub(crate) fn line(at: i64, json: &str) -> String {
     format!("{} {json}\n", START_NS + at)
 }
 
+/// Returns a message of a spot stream: its kind, and the fields behind time and symbol.
+fn message(stream: &str, kind: &str, symbol: &str, fields: &str) -> String {
+    let name = symbol.to_ascii_lowercase();
+    let data = format!(r#"{{"e":"{kind}","E":1,"s":"{symbol}",{fields}}}"#);
+    format!(r#"{{"stream":"{name}@{stream}","data":{data}}}"#)
+}
+
 /// Returns a trade of the spot stream.
 pub(crate) fn trade(symbol: &str, id: u64, price: &str, qty: &str) -> String {
-    let stream = symbol.to_ascii_lowercase();
-    format!(
-        r#"{{"stream":"{stream}@trade","data":{{"e":"trade","E":1,"s":"{symbol}","t":{id},"p":"{price}","q":"{qty}","T":2,"m":true}}}}"#
-    )
+    let fields = format!(r#""t":{id},"p":"{price}","q":"{qty}","T":2,"m":true"#);
+    message("trade", "trade", symbol, &fields)
 }
 
 /// Returns a change of the best ask's quantity, updates `first..=last`.
 pub(crate) fn depth(first: u64, last: u64) -> String {
-    format!(
-        r#"{{"stream":"btcusdt@depth@100ms","data":{{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":{first},"u":{last},"b":[],"a":[["101.00","{last}"]]}}}}"#
-    )
+    let fields = format!(r#""U":{first},"u":{last},"b":[],"a":[["101.00","{last}"]]"#);
+    message("depth@100ms", "depthUpdate", "BTCUSDT", &fields)
 }
 
-/// Returns best prices of the spot stream.
+/// Returns best prices of the spot stream, whose messages name no kind.
 pub(crate) fn ticker(id: u64, bid: &str, ask: &str) -> String {
-    format!(
-        r#"{{"stream":"btcusdt@bookTicker","data":{{"u":{id},"s":"BTCUSDT","b":"{bid}","B":"1","a":"{ask}","A":"2"}}}}"#
-    )
+    let prices = format!(r#""b":"{bid}","B":"1","a":"{ask}","A":"2""#);
+    let data = format!(r#"{{"u":{id},"s":"BTCUSDT",{prices}}}"#);
+    format!(r#"{{"stream":"btcusdt@bookTicker","data":{data}}}"#)
 }
 
 /// Returns a good capture of six messages with one more in their midst, `at` 5 ms.

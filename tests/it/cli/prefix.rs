@@ -1,5 +1,5 @@
-//! What a kill leaves, at chosen places: a session's journal cut behind, or inside, a record of each
-//! kind. A kill at random (see the signals) rarely ends at the rare ones.
+//! What a kill leaves, at chosen places: a session's journal cut behind, or inside, a record of
+//! each kind. A kill at random (see the signals) rarely ends at the rare ones.
 
 use std::collections::BTreeMap;
 use std::path::Path;

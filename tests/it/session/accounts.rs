@@ -456,7 +456,7 @@ fn check(ran: &Backtest, of: &str) -> Compared {
     let origin = Origin::read(&ran.dir).unwrap();
     let checked = engine::program::load(origin.texts).unwrap();
     let session = Session::build(origin.setup, &checked).unwrap();
-    let mut books = Books::new(session.setup.clone(), session.instruments.clone());
+    let mut books = Books::new(session.setup, session.instruments);
     for_each_event(&ran.dir, |event| books.see(event));
     assert!(books.open.is_empty(), "every approved order has ended");
     let (equity, _) = books.equity().expect("equity at the end");

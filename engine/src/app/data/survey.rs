@@ -1,8 +1,8 @@
 //! What a file is and what it holds, found before a session begins.
 //!
 //! The format is told by the first lines, the feeds of a raw capture by its first megabytes. Whole
-//! passes are made only where nothing else can say it: how many decimals the numbers of an unknown instrument need, how
-//! long bars are, and when a file ends that holds the same as another one.
+//! passes are made only where nothing else can say it: how many decimals the numbers of an unknown
+//! instrument need, how long bars are, and when a file ends that holds the same as another one.
 
 use std::path::Path;
 
