@@ -61,7 +61,7 @@ fn turn(feed: &mut Feed, source: &mut Generated, message: &mut Message) -> Vec<E
         Next::Timer(at) => feed.fire_timer(at),
     }
     let last = *feed.batch().last().expect("a record");
-    if last.seq.0 % 50 == 0 && last.instrument != NO_INSTRUMENT {
+    if last.seq.0.is_multiple_of(50) && last.instrument != NO_INSTRUMENT {
         let sent = OrderSent {
             order: OrderNo::new(last.seq, 0),
             price: Price(if last.instrument.0 == 0 { 360_000 } else { 260_000 }),
