@@ -1,7 +1,7 @@
 //! The shipped limits (`rules/limits.rules`, block `core`) for one instrument: run by the rules
 //! program, and by hand.
 //!
-//! Both read the same [`World`] and fill the same [`Answers`]: five latches, three caps, eight
+//! Both read the same world and fill the same answers: five latches, three caps, eight
 //! checks. Before anything is timed they are compared on random worlds, unknown and extreme values
 //! among them. The hand-written one trusts that numbers are within their ranges (the rules program
 //! tests every fact it reads) and has parameters as constants: what a person would write who wants

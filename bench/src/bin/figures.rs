@@ -156,6 +156,7 @@ fn resident(args: &Args, scratch: &Path) -> anyhow::Result<Vec<Row>> {
     let ran = program.run(Some(&dir), &host::cores())?;
     let hash = ran.result["decisions_hash"].as_str().context("no hash")?;
     let resident = memory::loops(&dir, hash, LOOPS)?;
+    eprintln!("resident after each loop, KiB: {resident:?}");
     std::fs::remove_dir_all(&dir)?;
     let [_, second, .., last] = resident[..] else { anyhow::bail!("too few loops") };
     let grown = last.saturating_sub(second);
