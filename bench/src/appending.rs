@@ -2,9 +2,9 @@
 //!
 //! The copy is the floor of any journal that keeps its records in memory the kernel can write out:
 //! 64 bytes, one after the other, into a mapping whose pages have been given before. The append
-//! writes 96 bytes of it (header and payload) and does the rest: order, record number, checksum. Both
-//! fill new memory from front to end in every round, and neither is stopped by a page fault or a
-//! segment roll.
+//! writes 96 bytes of it (header and payload) and does the rest: order, record number, checksum.
+//! Both fill new memory from front to end in every round, and neither is stopped by a page fault or
+//! a segment roll.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -97,8 +97,8 @@ pub fn copy(mapping: &mut MmapMut, events: &[[u8; 64]]) {
     black_box(mapping);
 }
 
-/// Appends `count` events below `dir`, seals, verifies and reads them back; returns the hash of what
-/// was read.
+/// Appends `count` events below `dir`, seals, verifies and reads them back; returns the hash of
+/// what was read.
 ///
 /// # Errors
 /// Something is not read back as it was appended.

@@ -2,8 +2,8 @@
 //! not part of the project.
 //!
 //! In the venue's own field order and in the mix of the recorded captures: of 100 messages about 72
-//! best prices, 20 trades and 8 book differences of 56 levels on average. A snapshot comes first, and
-//! update ids follow on, so that a stream that reads them all ends synced.
+//! best prices, 20 trades and 8 book differences of 56 levels on average. A snapshot comes first,
+//! and update ids follow on, so that a stream that reads them all ends synced.
 
 use std::fmt::Write;
 

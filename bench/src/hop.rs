@@ -55,8 +55,9 @@ fn event(number: u64) -> Event {
     Event::new(Seq(number), Nanos(0), NO_INSTRUMENT, &settled)
 }
 
-/// Times `groups` groups of `size` round trips. The events are made before: making one by its fields
-/// and copying it at once would wait for the stores to the other processor that are still under way.
+/// Times `groups` groups of `size` round trips. The events are made before: making one by its
+/// fields and copying it at once would wait for the stores to the other processor that are still
+/// under way.
 fn time_groups(
     groups: usize,
     size: u64,
@@ -162,7 +163,8 @@ fn await_event(from: &mut Consumer<Event>) -> Option<Event> {
     }
 }
 
-/// Runs `groups` groups of `size` bare round trips of one cache line; the nanoseconds of each group.
+/// Runs `groups` groups of `size` bare round trips of one cache line; the nanoseconds of each
+/// group.
 ///
 /// # Errors
 /// The measuring thread panicked.

@@ -1,9 +1,9 @@
 //! The rules language: risk limits and strategies as small typed text.
 //!
-//! Text goes through stages, one file each: [`parse`] (pest grammar to syntax tree), [`check`] (names,
-//! units, `na` to the one typed form), [`compile`] (bound to an instrument: a flat program over
-//! integers), [`evaluate`] (on the hot path: no allocation, no tree). The crate knows fields declared
-//! by the [`schema`]; it knows no venue, thread, file or clock.
+//! Text goes through stages, one file each: [`parse`] (pest grammar to syntax tree), [`check`]
+//! (names, units, `na` to the one typed form), [`compile`] (bound to an instrument: a flat program
+//! over integers), [`evaluate`] (on the hot path: no allocation, no tree). The crate knows fields
+//! declared by the [`schema`]; it knows no venue, thread, file or clock.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),

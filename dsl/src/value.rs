@@ -1,8 +1,8 @@
 //! What a register holds: an integer, or `na` with its cause.
 //!
-//! A value is one `i128`. The lowest 16 numbers of its range stand for `na`, one for each cause: the
-//! compiler proves that no known value comes near them, so one comparison tells known from unknown
-//! and a value costs no second word.
+//! A value is one `i128`. The lowest 16 numbers of its range stand for `na`, one for each cause:
+//! the compiler proves that no known value comes near them, so one comparison tells known from
+//! unknown and a value costs no second word.
 
 use model::order::Cause;
 
@@ -39,7 +39,8 @@ impl Value {
         if number < KNOWN_MIN { Self::na(Cause::Overflow) } else { Self(number) }
     }
 
-    /// Returns the value of a stored word: a number that is proved to be no `na`, or a [`Value::raw`].
+    /// Returns the value of a stored word: a number that is proved to be no `na`, or a
+    /// [`Value::raw`].
     #[inline]
     #[must_use]
     pub(crate) const fn of_raw(word: i128) -> Self {

@@ -1,7 +1,7 @@
 //! The execution stage: turns approved signals into orders, and knows which of them are open.
 //!
-//! It makes intents and cancel intents; the gate lets them out once they are in the journal. It also
-//! carries requests of earlier stages (timers) and refusals to feed.
+//! It makes intents and cancel intents; the gate lets them out once they are in the journal. It
+//! also carries requests of earlier stages (timers) and refusals to feed.
 
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::event::{Body, CancelIntent, Decision, Event, OrderIntent, Signal, Wake};

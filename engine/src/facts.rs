@@ -1,6 +1,7 @@
 //! Answers to the fields that strategy and risk rules share: the market, and a position.
 //!
-//! Which position is the caller's business: the account's net in risk, the own ledger in a strategy.
+//! Which position is the caller's business: the account's net in risk, the own ledger in a
+//! strategy.
 
 use dsl::evaluate::Part;
 use dsl::schema::Field;

@@ -1,9 +1,9 @@
-//! The feed stage: the only one with several inputs. It stamps `seq` and `ts`, and passes one linear
-//! stream on.
+//! The feed stage: the only one with several inputs. It stamps `seq` and `ts`, and passes one
+//! linear stream on.
 //!
 //! Market data, timers, day rolls, bars built from trades and what the simulated venue reports are
-//! merged by (time, source); at equal times a closing bar comes first, then data, then reports, then
-//! timers. What feed derives itself is flagged, so that replay computes it again and compares.
+//! merged by (time, source); at equal times a closing bar comes first, then data, then reports,
+//! then timers. What feed derives itself is flagged, so that replay computes it again and compares.
 
 use model::book::Book;
 use model::event::{
@@ -87,6 +87,16 @@ pub enum Next {
     Paper(Nanos),
     /// A timer fires.
     Timer(Nanos),
+}
+
+impl Next {
+    /// Returns when it comes.
+    #[must_use]
+    pub fn at(self) -> Nanos {
+        match self {
+            Self::Bar(at) | Self::Data(at) | Self::Paper(at) | Self::Timer(at) => at,
+        }
+    }
 }
 
 /// LIMIT: events of one message that take no new memory: a snapshot of both sides and its buffered
@@ -215,8 +225,8 @@ impl Feed {
         candidates.into_iter().flatten().min_by_key(|(at, rank, _)| (*at, *rank)).map(|c| c.2)
     }
 
-    /// Opens a day if the record about to be stamped at `at` lies in a new one. Returns true when the
-    /// batch now holds that roll, to be passed on before the record itself.
+    /// Opens a day if the record about to be stamped at `at` lies in a new one. Returns true when
+    /// the batch now holds that roll, to be passed on before the record itself.
     pub fn roll_before(&mut self, at: Nanos) -> bool {
         let date = Nanos(self.ts.0.saturating_add(1)).max(at).date();
         if self.day.is_some_and(|day| date <= day) {
@@ -307,7 +317,8 @@ impl Feed {
     /// refusals to be answered.
     ///
     /// # Panics
-    /// When more timers are asked for than [`TIMERS_MAX`]: each open order and latch has one at most.
+    /// When more timers are asked for than [`TIMERS_MAX`]: each open order and latch has one at
+    /// most.
     #[expect(clippy::wildcard_enum_match_arm, reason = "stages send back these only")]
     pub fn request(&mut self, event: &Event) {
         match event.body() {
@@ -381,8 +392,8 @@ impl Feed {
         }
     }
 
-    /// After a book message: compares what waited for it, and derives the touch where the source has
-    /// none.
+    /// After a book message: compares what waited for it, and derives the touch where the source
+    /// has none.
     fn book_changed(&mut self, at: Nanos, id: InstrumentId) {
         let place = index(id);
         let (Some(book), Some(check), Some(role)) =
@@ -409,7 +420,8 @@ impl Feed {
         }
     }
 
-    /// Stamps a record and adds it to the batch. The extra half of a record has its other half's seq.
+    /// Stamps a record and adds it to the batch. The extra half of a record has its other half's
+    /// seq.
     fn put<P: Payload>(&mut self, at: Nanos, id: InstrumentId, payload: &P, flags: u16) {
         let joined = self.batch.last().is_some_and(|last| last.flags & FLAG_MORE != 0);
         if !joined {

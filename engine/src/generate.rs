@@ -1,7 +1,7 @@
 //! A small generated market: seeded, endless, the same on every machine.
 //!
-//! Two perpetuals whose prices walk with drifting momentum, so that trends begin and end; quotes move
-//! with the price, trades hit either side. Times advance by drawn steps of a few tens of
+//! Two perpetuals whose prices walk with drifting momentum, so that trends begin and end; quotes
+//! move with the price, trades hit either side. Times advance by drawn steps of a few tens of
 //! milliseconds. For trying the program and for tests; it claims no likeness beyond that.
 
 use rand_chacha::ChaCha8Rng;

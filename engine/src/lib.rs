@@ -1,7 +1,7 @@
 //! The engine: four pure stages, the paper simulator, the threads that carry them, and replay.
 //!
-//! Stages see [`model`] events only: recorded, generated and live data look the same to them. Nothing
-//! here names a venue; the program (`main.rs`, `app/`) puts sources and stages together.
+//! Stages see [`model`] events only: recorded, generated and live data look the same to them.
+//! Nothing here names a venue; the program (`main.rs`, `app/`) puts sources and stages together.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),

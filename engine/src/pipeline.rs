@@ -134,7 +134,8 @@ pub struct Threads {
     pub wait: Wait,
     /// Processors of strategy, risk and execution; empty: unpinned.
     pub cores: Vec<usize>,
-    /// What runs around each stage's thread: [`unwatched`], or an instrument that counts per thread.
+    /// What runs around each stage's thread: [`unwatched`], or an instrument that counts per
+    /// thread.
     pub around: Around,
 }
 
@@ -266,8 +267,9 @@ impl Pipeline {
         Self::Fused { stations: Box::new(stations), tape }
     }
 
-    /// Passes a message on and returns, in `requests`, what came back from it. In lock step: nothing
-    /// of the next message is touched before the last event of this one has passed execution.
+    /// Passes a message on and returns, in `requests`, what came back from it. In lock step:
+    /// nothing of the next message is touched before the last event of this one has passed
+    /// execution.
     ///
     /// # Errors
     /// [`PipelineError`] when a stage's thread has ended.

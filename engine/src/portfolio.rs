@@ -303,7 +303,8 @@ impl Portfolio {
     }
 
     /// Tells whether an order of this side and quantity reduces: it is against the position and,
-    /// with all open orders of its side, does not pass zero. Depends on nothing that can be unknown.
+    /// with all open orders of its side, does not pass zero. Depends on nothing that can be
+    /// unknown.
     #[must_use]
     pub fn reduces(
         &self,

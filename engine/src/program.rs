@@ -161,8 +161,8 @@ pub fn candidates(name: &Symbol, instruments: &[Instrument], traded: &[u32]) -> 
 /// Binds checked rules to a setup's instruments.
 ///
 /// # Errors
-/// [`RulesError`] with all findings: units that an instrument contradicts, fields that no source can
-/// supply, ambiguous names, too many rules, no risk block that applies to all.
+/// [`RulesError`] with all findings: units that an instrument contradicts, fields that no source
+/// can supply, ambiguous names, too many rules, no risk block that applies to all.
 pub fn bind(
     checked: &Checked,
     setup: &Setup,

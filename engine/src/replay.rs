@@ -1,12 +1,12 @@
 //! Replay: decisions computed again from a journal, and compared with what it says.
 //!
 //! The setup and the rules come from the journal's first records, market data from its input lane.
-//! Everything else — the simulated venue's reports, timers, bars, day rolls, and every decision — is
-//! computed again and compared record by record.
+//! Everything else — the simulated venue's reports, timers, bars, day rolls, and every decision —
+//! is computed again and compared record by record.
 
 use std::path::Path;
 
-use journal::{ReadError, Reader};
+use journal::{ReadError, Reader, info};
 use model::event::{Body, Event, FLAG_DERIVED, FLAG_LAST, Kind, Lane};
 use model::id::Seq;
 use model::order::EndReason;
@@ -96,6 +96,10 @@ pub struct JournalSource {
     events: JournaledEvents,
     next: Option<Event>,
     first: Option<Nanos>,
+    /// Time of the last input before the session's end.
+    last: Nanos,
+    /// The session's end was read: what follows belongs to it.
+    is_over: bool,
     progress: Progress,
     /// A fault met while reading: the source ends there.
     pub fault: Option<TapeError>,
@@ -151,8 +155,8 @@ fn reason(payload: &[u8], seq: u64) -> Result<EndReason, TapeError> {
     Ok(end.reason)
 }
 
-/// Replays a journal on a placement. `texts` in place of the journal's own rules ask what they would
-/// have decided: then the comparison tells where they part.
+/// Replays a journal on a placement. `texts` in place of the journal's own rules ask what they
+/// would have decided: then the comparison tells where they part.
 ///
 /// # Errors
 /// [`ReplayError`] when the journal cannot be replayed.
@@ -192,7 +196,8 @@ pub fn replay(
     if let Some(fault) = source.fault {
         return Err(fault.into());
     }
-    let complete = origin.end.is_some();
+    // A run that was killed while it ended has a SessionEnd and no seal.
+    let complete = origin.end.is_some() && info(dir)?.sealed;
     let mut compared = 0_u64;
     let mut first: Option<Difference> = None;
     for comparison in finished.tapes.into_iter().flat_map(Tape::into_comparisons) {
@@ -217,6 +222,8 @@ impl JournalSource {
             events: JournaledEvents::open(dir, Lane::Input)?,
             next: None,
             first: None,
+            last: Nanos(0),
+            is_over: false,
             progress: Progress::default(),
             fault: None,
             pending: Message::default(),
@@ -242,6 +249,10 @@ impl JournalSource {
         self.pending.updates.clear();
         self.first = None;
         while let Some(event) = self.next {
+            self.is_over |= event.kind() == Kind::SessionEnd;
+            if !self.is_over {
+                self.last = event.ts;
+            }
             if event.flags & FLAG_DERIVED == 0 {
                 if self.pending.updates.is_empty() {
                     self.pending.ts = event.ts;
@@ -274,6 +285,10 @@ impl Source for JournalSource {
 
     fn progress(&self) -> Progress {
         self.progress
+    }
+
+    fn horizon(&self) -> Option<Nanos> {
+        Some(self.last)
     }
 }
 

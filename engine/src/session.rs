@@ -1,4 +1,5 @@
-//! A session: stages, feed, simulated venue and journal put together from a setup and run to its end.
+//! A session: stages, feed, simulated venue and journal put together from a setup and run to its
+//! end.
 //!
 //! Live and replay build the same parts from the same data; only the source of messages and the
 //! tapes differ. Feed runs on the caller's thread, in lock step with the simulated venue.
@@ -185,8 +186,8 @@ impl Session {
         })
     }
 
-    /// Returns the feed stage with its simulated venue. Built anew for each run: a clone of one that
-    /// is kept would not have its room, and take memory while the session runs.
+    /// Returns the feed stage with its simulated venue. Built anew for each run: a clone of one
+    /// that is kept would not have its room, and take memory while the session runs.
     fn feed(&self) -> Feed {
         let Self { setup, instruments, .. } = self;
         let traded: Vec<_> = setup.traded.iter().map(|id| model::id::InstrumentId(*id)).collect();
@@ -353,29 +354,11 @@ impl Driver<'_> {
         loop {
             let data = source.peek();
             if data.is_none() {
+                self.follow_to(source, &mut message)?;
                 return Ok(false);
             }
             let Some(next) = self.feed.next(data) else { return Ok(false) };
-            match next {
-                Next::Data(at) => {
-                    self.roll(at)?;
-                    if source.take(&mut message) {
-                        self.feed.ingest(&message);
-                        self.pass()?;
-                    }
-                }
-                Next::Bar(at) => {
-                    self.roll(at)?;
-                    self.feed.close_bars(at);
-                    self.pass()?;
-                }
-                Next::Paper(at) => self.paper(at)?,
-                Next::Timer(at) => {
-                    self.roll(at)?;
-                    self.feed.fire_timer(at);
-                    self.pass()?;
-                }
-            }
+            self.turn(next, source, &mut message)?;
             turns = turns.wrapping_add(1);
             if turns.checked_rem(CONTROL_EVERY) == Some(0) {
                 control.progress(&source.progress(), self.feed.now());
@@ -387,6 +370,55 @@ impl Driver<'_> {
                 }
             }
         }
+    }
+
+    /// Does the one thing that comes next.
+    fn turn(
+        &mut self,
+        next: Next,
+        source: &mut dyn Source,
+        message: &mut Message,
+    ) -> Result<(), SessionError> {
+        match next {
+            Next::Data(at) => {
+                self.roll(at)?;
+                if source.take(message) {
+                    self.feed.ingest(message);
+                    self.pass()?;
+                }
+                Ok(())
+            }
+            Next::Bar(at) => {
+                self.roll(at)?;
+                self.feed.close_bars(at);
+                self.pass()
+            }
+            Next::Paper(at) => self.paper(at),
+            Next::Timer(at) => {
+                self.roll(at)?;
+                self.feed.fire_timer(at);
+                self.pass()
+            }
+        }
+    }
+
+    /// Goes on to the moment at which a journaled session was stopped or killed: what came behind
+    /// its last message was not in vain.
+    fn follow_to(
+        &mut self,
+        source: &mut dyn Source,
+        message: &mut Message,
+    ) -> Result<(), SessionError> {
+        let Some(horizon) = source.horizon() else { return Ok(()) };
+        while self.feed.now() < horizon {
+            let next = self.feed.next(None).filter(|next| next.at() <= horizon);
+            let Some(next) = next else {
+                // Only the day that the missing message was to open.
+                return self.roll(horizon);
+            };
+            self.turn(next, source, message)?;
+        }
+        Ok(())
     }
 
     fn paper(&mut self, at: Nanos) -> Result<(), SessionError> {

@@ -1,4 +1,5 @@
-//! Everything a session is made of, as data: from it the stages are built, live and in replay alike.
+//! Everything a session is made of, as data: from it the stages are built, live and in replay
+//! alike.
 //!
 //! The setup is the run's first record (RunMetadata, as JSON) and the rule texts are the next ones,
 //! so a journal holds all that replay needs. Money, prices and quantities are integers.

@@ -1,7 +1,8 @@
 //! Where market data comes from: recorded files, a generated market, a journal.
 //!
 //! A source yields messages in its own order, each with the moment it was received. It never blocks
-//! on anything but its own bytes, and it never reads a clock: the feed stage decides what time it is.
+//! on anything but its own bytes, and it never reads a clock: the feed stage decides what time it
+//! is.
 
 use model::event::Body;
 use model::id::InstrumentId;
@@ -14,8 +15,8 @@ pub struct Message {
     pub ts: Nanos,
     /// Index of the source in the run's metadata: breaks ties of equal times.
     pub source: u16,
-    /// What the message says, in order; a [`Body::BarExtra`] stands directly before its bar. Reused:
-    /// filling it allocates only until it has grown to the largest message.
+    /// What the message says, in order; a [`Body::BarExtra`] stands directly before its bar.
+    /// Reused: filling it allocates only until it has grown to the largest message.
     pub updates: Vec<(InstrumentId, Body)>,
 }
 
@@ -30,6 +31,12 @@ pub trait Source {
 
     /// Returns what has been read so far.
     fn progress(&self) -> Progress;
+
+    /// Returns, at the end, up to when timers and reports of the simulated venue came without a
+    /// message behind them: a journal knows. `None` where the session ends with the last message.
+    fn horizon(&self) -> Option<Nanos> {
+        None
+    }
 }
 
 /// How far a source is, for people and for the result.

@@ -1,8 +1,8 @@
 //! The strategy stage: runs each bound strategy on its trigger and turns what fires into signals.
 //!
-//! A strategy is blind for accounts: it sees the market and its own ledger. `enter` opens from flat;
-//! `exit` is a target of flat that is worked until it is reached, one order at a time. What the rules
-//! ask for is a request: risk decides.
+//! A strategy is blind for accounts: it sees the market and its own ledger. `enter` opens from
+//! flat; `exit` is a target of flat that is worked until it is reached, one order at a time. What
+//! the rules ask for is a request: risk decides.
 
 use dsl::evaluate::{OrderTerms, SizeTerms};
 use dsl::typed::Trigger;
@@ -41,7 +41,8 @@ pub struct Strategy {
     ordinal: u16,
     /// Events that entered.
     events: u64,
-    /// Signals that a rule fired and that were not sent: position open, enter pending, size unknown.
+    /// Signals that a rule fired and that were not sent: position open, enter pending, size
+    /// unknown.
     ignored: u64,
 }
 

@@ -1,10 +1,10 @@
 //! What a session did, counted and hashed while it runs.
 //!
-//! The decisions' hash proves that two runs decided the same: BLAKE3 over one digest for each of the
-//! lanes strategy, risk and execution, in that order; each digest is BLAKE3 over the lane's records
-//! as type, seq, instrument, flags and payload. Engine time, record numbers, run id, builds and
-//! paths are not in it. (Digests of digests, because the lanes are written side by side and nothing
-//! may be held back until the end.)
+//! The decisions' hash proves that two runs decided the same: BLAKE3 over one digest for each of
+//! the lanes strategy, risk and execution, in that order; each digest is BLAKE3 over the lane's
+//! records as type, seq, instrument, flags and payload. Engine time, record numbers, run id, builds
+//! and paths are not in it. (Digests of digests, because the lanes are written side by side and
+//! nothing may be held back until the end.)
 
 use model::event::{Body, Event, FLAG_LAST, Lane};
 use model::order::Verdict;

@@ -1,8 +1,8 @@
 //! Which thread runs where: topologies, processors and pinning.
 //!
-//! `split` gives each stage a thread, `fused` runs all stages on one, `auto` takes `split` when there
-//! are processors for every hot stage and one more. Spinning threads never outnumber processors: an
-//! explicit `spin` that would is refused, everything else parks.
+//! `split` gives each stage a thread, `fused` runs all stages on one, `auto` takes `split` when
+//! there are processors for every hot stage and one more. Spinning threads never outnumber
+//! processors: an explicit `spin` that would is refused, everything else parks.
 
 use crate::idle::Wait;
 

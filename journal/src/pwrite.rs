@@ -1,13 +1,14 @@
 //! A segment written by system calls: frames are collected in a buffer and leave it in whole runs.
 //!
 //! One call carries thousands of records, and pages that a run covers whole are never zeroed first,
-//! so this is the cheaper way to fill new pages. A failing disk is an error here and never a signal.
-//! The bytes in the file are the same as those of the mapped segment. The space of the segment is
-//! reserved before, so a full disk shows when a spare is prepared and not in the middle of a run.
+//! so this is the cheaper way to fill new pages. A failing disk is an error here and never a
+//! signal. The bytes in the file are the same as those of the mapped segment. The space of the
+//! segment is reserved before, so a full disk shows when a spare is prepared and not in the middle
+//! of a run.
 //!
 //! Guarantees: runs go out one after the other, each where the last one ended, so the file holds a
-//! prefix of the frames whenever the process is killed. What is in the buffer is in no file yet: the
-//! writer says so of [`Writer::append`](crate::Writer::append).
+//! prefix of the frames whenever the process is killed. What is in the buffer is in no file yet:
+//! the writer says so of [`Writer::append`](crate::Writer::append).
 
 use crate::disk::SegmentFile;
 use crate::error::DiskError;
@@ -32,8 +33,8 @@ impl PwriteSegment {
         Self { run: Vec::with_capacity(RUN_BYTES), start: 0 }
     }
 
-    /// Puts a frame at `offset`, which is where the last one ended, into the buffer; writes what was
-    /// there before if there is no room.
+    /// Puts a frame at `offset`, which is where the last one ended, into the buffer; writes what
+    /// was there before if there is no room.
     #[inline]
     pub(crate) fn commit(
         &mut self,

@@ -37,8 +37,9 @@ pub struct Options {
     /// How records reach the file.
     pub sink: SinkKind,
     /// Whether sealed segments are synced to the disk. Without it records survive the process but
-    /// not the machine: for runs that can be repeated from their inputs. No BARRIER is then written,
-    /// so nothing is claimed to be durable; after a power loss such a journal may read as corrupt.
+    /// not the machine: for runs that can be repeated from their inputs. No BARRIER is then
+    /// written, so nothing is claimed to be durable; after a power loss such a journal may read as
+    /// corrupt.
     pub sync: bool,
     /// Whose journal it is.
     pub identity: Identity,
@@ -189,8 +190,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Hands all appended records to the page cache: when this returns they survive the death of the
-    /// process. Free with the mapped sink, and when nothing was appended since.
+    /// Hands all appended records to the page cache: when this returns they survive the death of
+    /// the process. Free with the mapped sink, and when nothing was appended since.
     ///
     /// # Errors
     /// [`AppendError::Disk`] if the write fails, which poisons the writer: what was appended since
@@ -283,7 +284,8 @@ impl Writer {
     }
 
     /// Moves to the next segment and hands over the full one. The next header is written after the
-    /// last record of the full segment and before its seal: it proves that the full one is complete.
+    /// last record of the full segment and before its seal: it proves that the full one is
+    /// complete.
     #[cold]
     fn roll(&mut self) -> Result<(), AppendError> {
         let next = self.link.next_segment().map_err(|cause| self.poison_if_sync(cause))?;

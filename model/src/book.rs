@@ -35,7 +35,8 @@ struct Ladder {
     levels: Vec<(i64, i64)>,
     /// Levels that are no holes.
     count: usize,
-    /// Where the last search ended: the changes of one message come sorted, so the next one is near.
+    /// Where the last search ended: the changes of one message come sorted, so the next one is
+    /// near.
     finger: usize,
     sign: i64,
     dropped: u64,

@@ -145,8 +145,8 @@ pub fn parse_mantissa(text: &[u8], decimals: u8) -> Result<i64, DecimalError> {
     i64::try_from(wide).map_err(|_| DecimalError::TooLarge)
 }
 
-/// Reads `123.4500` in one pass when it has at most 18 digits in all and loses none; `None` asks for
-/// the general path.
+/// Reads `123.4500` in one pass when it has at most 18 digits in all and loses none; `None` asks
+/// for the general path.
 #[inline]
 fn parse_plain(text: &[u8], decimals: u8) -> Option<i64> {
     // 18 digits and a point: more could pass an i64.

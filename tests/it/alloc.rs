@@ -1,8 +1,9 @@
 //! After warm-up nothing asks the allocator for memory, and nothing gives any back.
 //!
 //! The allocator of this test binary counts, per thread, every call inside `assert_no_alloc`. The
-//! script is built against warm vectors: not one order is sent during the warm-up, then come orders,
-//! fills in parts, refusals, cuts, cancels, closing bars, latches, a day roll and segment rolls.
+//! script is built against warm vectors: not one order is sent during the warm-up, then come
+//! orders, fills in parts, refusals, cuts, cancels, closing bars, latches, a day roll and segment
+//! rolls.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};

@@ -27,9 +27,13 @@ THE COMPARISON RULE (decisions.md 17), for each feed on its own, in file order; 
 
 import argparse
 import json
+import os
 import subprocess
 
-DATA = "/work/shared/data/raw_ws/merged_binance_4feeds_20240808_09.tsv.zst"
+DATA = os.path.join(
+    os.environ.get("SLUICE_DATA", os.path.join(os.path.dirname(__file__), "../../../shared/data")),
+    "raw_ws/merged_binance_4feeds_20240808_09.tsv.zst",
+)
 SCALE = 8
 
 

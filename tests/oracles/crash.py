@@ -58,12 +58,16 @@ import argparse
 import functools
 import heapq
 import json
+import os
 import subprocess
 import sys
 from fractions import Fraction as F
 from types import SimpleNamespace
 
-DATA = "/work/shared/data/klines/bitmex_xbtusd_1m_2020H1.csv.zst"
+DATA = os.path.join(
+    os.environ.get("SLUICE_DATA", os.path.join(os.path.dirname(__file__), "../../../shared/data")),
+    "klines/bitmex_xbtusd_1m_2020H1.csv.zst",
+)
 
 # The readings in force (first of the values listed); `--set` changes one.
 A = {

@@ -1,8 +1,9 @@
-//! All figures of docs/performance.md: measured, beside their goals, as a table or as one JSON object.
+//! All figures of docs/performance.md: measured, beside their goals, as a table or as one JSON
+//! object.
 //!
-//! Build the engine first, of the same profile: `cargo build --release -p engine -p bench`. A figure
-//! that cannot be measured here (no recorded data, one processor) is named with the reason on stderr
-//! and left out. The exit code says nothing about goals: a shared machine is no judge.
+//! Build the engine first, of the same profile: `cargo build --release -p engine -p bench`. A
+//! figure that cannot be measured here (no recorded data, one processor) is named with the reason
+//! on stderr and left out. The exit code says nothing about goals: a shared machine is no judge.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the figures are what this prints")]
 
 use std::path::{Path, PathBuf};
@@ -17,12 +18,15 @@ use bench::host::{self, Host};
 use bench::table::{Goal, Row, Unit};
 use bench::{appending, hop, limits, memory, parsing, session};
 
+/// Where the recorded data lies when nothing else is said: beside the checkout.
+const DATA_DEFAULT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
+
 /// The capture below the data folder.
 const CAPTURE: &str = "raw_ws/merged_binance_4feeds_20240808_09.tsv.zst";
 /// Random worlds that rules and hand must judge alike.
 const CHECKED: usize = 100_000;
-/// Loops of the memory figure.
-const LOOPS: usize = 20;
+/// Passes of the memory figure.
+const PASSES: usize = 20;
 
 /// Measures what docs/performance.md states.
 #[derive(Debug, Parser)]
@@ -35,7 +39,7 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     engine: Option<PathBuf>,
     /// Folder of recorded data.
-    #[arg(long, env = "SLUICE_DATA", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data"))]
+    #[arg(long, env = "SLUICE_DATA", default_value = DATA_DEFAULT)]
     data: PathBuf,
     /// Folder for journals, on the disk that is to be measured; default: the system's.
     #[arg(long, value_name = "DIR")]
@@ -153,17 +157,16 @@ fn backtest(args: &Args, scratch: &Path) -> anyhow::Result<Vec<Row>> {
 fn resident(args: &Args, scratch: &Path) -> anyhow::Result<Vec<Row>> {
     let program = program(args, scratch)?;
     let dir = program.scratch.join("memory");
-    let ran = program.run(Some(&dir), &host::cores())?;
-    let hash = ran.result["decisions_hash"].as_str().context("no hash")?;
-    let resident = memory::loops(&dir, hash, LOOPS)?;
-    eprintln!("resident after each loop, KiB: {resident:?}");
+    program.run(Some(&dir), &host::cores())?;
+    let resident = memory::passes(&dir, PASSES)?;
     std::fs::remove_dir_all(&dir)?;
-    let [_, second, .., last] = resident[..] else { anyhow::bail!("too few loops") };
+    eprintln!("resident after each pass, KiB: {resident:?}");
+    let [_, second, .., last] = resident[..] else { anyhow::bail!("too few passes") };
     let grown = last.saturating_sub(second);
-    let name = format!("resident memory: loop {LOOPS} above loop 2");
+    let name = format!("resident memory: pass {PASSES} above pass 2");
     Ok(vec![
         row(name, Unit::Kib, Spread::of(&[grown]), Goal::AtMost(1_024)),
-        row("  resident after each loop", Unit::Kib, Spread::of(&resident), Goal::None),
+        row("  resident after each pass", Unit::Kib, Spread::of(&resident), Goal::None),
     ])
 }
 

@@ -1,8 +1,8 @@
 //! One fixed workload, run once: what `callgrind.sh` counts the instructions of.
 //!
 //! Only what runs inside the functions named `counted_*` is counted, so that neither the loading of
-//! rules nor the making of messages is in the totals. Each prints its result hash; the totals of two
-//! builds compare only if these are the same.
+//! rules nor the making of messages is in the totals. Each prints its result hash; the totals of
+//! two builds compare only if these are the same.
 #![expect(clippy::print_stdout, reason = "the result of this program is what it prints")]
 
 use std::hint::black_box;

@@ -1,8 +1,8 @@
 //! `rules/limits.rules`, block `core`, for BTC_USDT.PERP, written by hand.
 //!
 //! Parameters are constants, shares are compared by multiplying with small ones, nothing is read
-//! twice and nothing is tested that the ranges of the [`World`] exclude: money is below 2^95, prices
-//! fit 64 bits, so no product here passes 128.
+//! twice and nothing is tested that the ranges of the [`World`] exclude: money is below 2^95,
+//! prices fit 64 bits, so no product here passes 128.
 
 use dsl::evaluate::{CapBound, Outcome};
 use dsl::value::Truth;

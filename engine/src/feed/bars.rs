@@ -1,8 +1,8 @@
 //! Bars of any whole-second length, built from trades.
 //!
-//! A bar covers `[k * length, (k + 1) * length)` of receive time since the epoch and closes when time
-//! reaches its end, before anything else of that moment. A span without trades makes no bar, as on
-//! the charts that people compare with.
+//! A bar covers `[k * length, (k + 1) * length)` of receive time since the epoch and closes when
+//! time reaches its end, before anything else of that moment. A span without trades makes no bar,
+//! as on the charts that people compare with.
 
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::event::{Bar, BarExtra, Trade};

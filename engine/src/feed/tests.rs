@@ -44,7 +44,8 @@ fn feed() -> Feed {
     feed
 }
 
-/// Advances by one thing and returns its records; every so often an order leaves and a timer is set.
+/// Advances by one thing and returns its records; every so often an order leaves and a timer is
+/// set.
 fn turn(feed: &mut Feed, source: &mut Generated, message: &mut Message) -> Vec<Event> {
     let next = feed.next(source.peek()).expect("the market is long enough");
     match next {

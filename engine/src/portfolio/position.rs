@@ -45,7 +45,8 @@ impl Position {
         }
         let size = held.checked_abs()?;
         let closing = delta.0.checked_abs()?.min(size);
-        // Against us: a long gives more cost away and gets less for it; a short the other way round.
+        // Against us: a long gives more cost away and gets less for it; a short the other way
+        // round.
         let (cost_round, value_round) = if held > 0 {
             (Rounding::Ceil, Rounding::Floor)
         } else {

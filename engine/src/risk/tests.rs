@@ -37,7 +37,8 @@ enum Said {
 
 impl Desk {
     fn new(rules: &str, equity: i64) -> Self {
-        let strategy = "strategy s { on trade of BTC_USDT.PERP\n enter long E when true size 1 lots at_market }";
+        let strategy = "strategy s { on trade of BTC_USDT.PERP
+            enter long E when true size 1 lots at_market }";
         let text = format!("rules 1\n{rules}\n{strategy}\n");
         let sources = vec![Source { name: "t.rules".to_owned(), text }];
         let checked = program::load(sources).expect("rules");
@@ -162,7 +163,8 @@ fn no(code: &str) -> Said {
 fn an_oversize_order_is_cut_to_the_room_that_is_left() {
     // The worked example of the contract, at a lot of 0.001: 1,000 of room at 35,000.5.
     let rules = "risk r soft { applies to all
-        cap ROOM value to max(30% * account.equity - account.exposure, 0 USDT) unless order.reduces }";
+        cap ROOM value to max(30% * account.equity - account.exposure, 0 USDT)
+            unless order.reduces }";
     let mut desk = Desk::new(rules, 10_000);
     desk.quote(350_005);
     assert_eq!(desk.ask(Side::Buy, 57, 350_005), yes(57, ""), "57 * 35.0005 is below 2,000");
@@ -195,7 +197,8 @@ fn a_deny_that_only_the_cut_order_meets_is_told_under_the_caps_code() {
 #[test]
 fn the_code_shown_is_by_kind_then_block_then_order_however_files_are_written() {
     let blocks = [
-        "risk b soft { applies to all\n deny B_ONE when true\n halt B_HALT until clear when control.level == 0 }",
+        "risk b soft { applies to all\n deny B_ONE when true
+            halt B_HALT until clear when control.level == 0 }",
         "risk a soft { applies to all\n deny A_TWO when true\n deny A_ONE when true }",
     ];
     for rules in [format!("{}\n{}", blocks[0], blocks[1]), format!("{}\n{}", blocks[1], blocks[0])]
@@ -217,7 +220,8 @@ fn the_code_shown_is_by_kind_then_block_then_order_however_files_are_written() {
 #[test]
 fn what_is_unknown_refuses_an_entry_and_lets_an_exit_pass() {
     let rules = "risk r soft { applies to all
-        cap ROOM value to max(30% * account.equity - account.exposure, 0 USDT) unless order.reduces
+        cap ROOM value to max(30% * account.equity - account.exposure, 0 USDT)
+            unless order.reduces
         deny WIDE when market.spread > 1% unless order.reduces }";
     let mut desk = Desk::new(rules, 10_000);
     desk.quote(350_000);

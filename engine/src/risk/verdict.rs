@@ -1,8 +1,8 @@
 //! The verdict on one order: latches, caps, checks, then the engine's own.
 //!
-//! The phases run in that order; any refusal is final and all that speak are recorded. The code shown
-//! is the first by: known before unknown, kind of rule, block name, order in the file. A cap that
-//! leaves less than the venue's minimum refuses under its own code, before the checks run.
+//! The phases run in that order; any refusal is final and all that speak are recorded. The code
+//! shown is the first by: known before unknown, kind of rule, block name, order in the file. A cap
+//! that leaves less than the venue's minimum refuses under its own code, before the checks run.
 
 use dsl::evaluate::CapBound;
 use dsl::evaluate::Outcome;
@@ -288,8 +288,8 @@ impl Risk {
         }
     }
 
-    /// The engine's own checks, whatever the rules say. Returns what approval locks and the fee that
-    /// it holds.
+    /// The engine's own checks, whatever the rules say. Returns what approval locks and the fee
+    /// that it holds.
     fn judge_built_in(
         &self,
         id: InstrumentId,

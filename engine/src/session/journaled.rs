@@ -163,7 +163,8 @@ fn connect(writer: Writer, waits: Waits, split: bool) -> (Tapes, Gate, RecorderT
     (tapes, gate, thread)
 }
 
-/// Creates the journal and writes what precedes the stages: the run's metadata, then each rule text.
+/// Creates the journal and writes what precedes the stages: the run's metadata, then each rule
+/// text.
 fn open(
     session: &Session,
     spec: &JournalSpec,

@@ -492,7 +492,8 @@ fn spot_rules(trigger: &str, value: &str) -> String {
            on {trigger} of BTC_USDT
            series fast = ema({value}, 5)
            series slow = sma({value}, 25)
-           enter long REST when crossunder(fast, slow) size 7_000 USDT price {value} - 1 ticks ttl 4s
+           enter long REST when crossunder(fast, slow)
+             size 7_000 USDT price {value} - 1 ticks ttl 4s
            exit long TAKE when crossover(fast, slow) price {value} ttl 3s
          }}
          strategy chase {{
@@ -535,9 +536,9 @@ fn cash_fills_never_exceed_the_recorded_trades() {
     assert!(count.met > 50, "{count:?}");
 }
 
-/// The exit's last fill was still to come when what was left had become dust: the strategy took that
-/// for flat, entered again, and lost the fill. From then on it asked for more than it held, and all
-/// its exits were refused.
+/// The exit's last fill was still to come when what was left had become dust: the strategy took
+/// that for flat, entered again, and lost the fill. From then on it asked for more than it held,
+/// and all its exits were refused.
 #[test]
 fn a_strategy_that_enters_over_dust_keeps_the_fills_of_its_exit() {
     let scratch = tempfile::tempdir().unwrap();

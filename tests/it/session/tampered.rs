@@ -1,4 +1,5 @@
-//! Replay detects what it is for: a decision that was not made so, nothing decided, other semantics.
+//! Replay detects what it is for: a decision that was not made so, nothing decided, other
+//! semantics.
 
 use std::path::{Path, PathBuf};
 
