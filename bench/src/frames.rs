@@ -79,29 +79,27 @@ impl Frames {
             Kind::BookTicker => {
                 self.update_id += 1 + self.random.below(900);
                 let (bid, ask) = (price(self.mid), price(self.mid + 1));
+                let head = r#"{"stream":"btcusdt@bookTicker","data":{"e":"bookTicker""#;
                 let (bid_qty, ask_qty) = (self.qty(), self.qty());
-                format!(
-                    r#"{{"stream":"btcusdt@bookTicker","data":{{"e":"bookTicker","u":{},"s":"BTCUSDT","b":"{bid}","B":"{bid_qty}","a":"{ask}","A":"{ask_qty}","T":{ms},"E":{ms}}}}}"#,
-                    self.update_id
-                )
+                let best = format!(r#""b":"{bid}","B":"{bid_qty}","a":"{ask}","A":"{ask_qty}""#);
+                let id = self.update_id;
+                format!(r#"{head},"u":{id},"s":"BTCUSDT",{best},"T":{ms},"E":{ms}}}}}"#)
             }
             Kind::Trade => {
                 self.trade_id += 1;
-                let (price, qty) = (price(self.mid), self.qty());
+                let (price, qty, id) = (price(self.mid), self.qty(), self.trade_id);
                 let maker = self.random.once_in(2);
-                format!(
-                    r#"{{"stream":"btcusdt@trade","data":{{"e":"trade","E":{ms},"T":{ms},"s":"BTCUSDT","t":{},"p":"{price}","q":"{qty}","X":"MARKET","m":{maker}}}}}"#,
-                    self.trade_id
-                )
+                let head = r#"{"stream":"btcusdt@trade","data":{"e":"trade""#;
+                let trade = format!(r#""t":{id},"p":"{price}","q":"{qty}","X":"MARKET""#);
+                format!(r#"{head},"E":{ms},"T":{ms},"s":"BTCUSDT",{trade},"m":{maker}}}}}"#)
             }
             Kind::Depth => {
                 let previous = self.depth_id;
                 self.update_id += 1 + self.random.below(900);
                 self.depth_id = self.update_id;
-                let mut text = format!(
-                    r#"{{"stream":"btcusdt@depth@0ms","data":{{"e":"depthUpdate","E":{ms},"T":{ms},"s":"BTCUSDT","U":{previous},"u":{},"pu":{previous},"b":["#,
-                    self.depth_id
-                );
+                let head = r#"{"stream":"btcusdt@depth@0ms","data":{"e":"depthUpdate""#;
+                let ids = format!(r#""U":{previous},"u":{},"pu":{previous}"#, self.depth_id);
+                let mut text = format!(r#"{head},"E":{ms},"T":{ms},"s":"BTCUSDT",{ids},"b":["#);
                 let counts = [self.random.below(57), self.random.below(57)];
                 self.levels(&mut text, counts[0], false);
                 text.push_str(r#"],"a":["#);
