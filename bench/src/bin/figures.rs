@@ -21,8 +21,6 @@ use bench::{appending, hop, limits, memory, parsing, session};
 /// Where the recorded data lies when nothing else is said: beside the checkout.
 const DATA_DEFAULT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
 
-/// Folder of recorded data, unless told otherwise.
-const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
 /// The capture below the data folder.
 const CAPTURE: &str = "raw_ws/merged_binance_4feeds_20240808_09.tsv.zst";
 /// Random worlds that rules and hand must judge alike.
