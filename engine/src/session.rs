@@ -379,9 +379,13 @@ impl Driver<'_> {
         source: &mut dyn Source,
         message: &mut Message,
     ) -> Result<(), SessionError> {
+        // A day that opens takes the stamp that `next` was chosen by, so the choice is made again:
+        // replay, which knows the later stamp only, then chooses the same.
+        if self.feed.roll_before(next.at()) {
+            return self.pass();
+        }
         match next {
-            Next::Data(at) => {
-                self.roll(at)?;
+            Next::Data(_) => {
                 if source.take(message) {
                     self.feed.ingest(message);
                     self.pass()?;
@@ -389,13 +393,11 @@ impl Driver<'_> {
                 Ok(())
             }
             Next::Bar(at) => {
-                self.roll(at)?;
                 self.feed.close_bars(at);
                 self.pass()
             }
             Next::Paper(at) => self.paper(at),
             Next::Timer(at) => {
-                self.roll(at)?;
                 self.feed.fire_timer(at);
                 self.pass()
             }
@@ -422,7 +424,6 @@ impl Driver<'_> {
     }
 
     fn paper(&mut self, at: Nanos) -> Result<(), SessionError> {
-        self.roll(at)?;
         if self.feed.advance_paper(at) { self.pass() } else { Ok(()) }
     }
 
@@ -431,6 +432,7 @@ impl Driver<'_> {
         self.feed.end(reason);
         self.pass()?;
         while let Some(at) = self.feed.paper_due() {
+            self.roll(at)?;
             self.paper(at)?;
         }
         Ok(())
