@@ -13,6 +13,8 @@ struct Probe {
 }
 
 impl Probe {
+    /// Orders of `rest` live for an hour: with bars their timers fire on the boundaries of bars, and
+    /// at midnight beside the day roll. Replay once took timer and bar in another order there.
     fn text(&self) -> String {
         let Self { symbol, trigger, value, short } = self;
         let trigger = match *trigger {
@@ -43,6 +45,13 @@ impl Probe {
                enter long UP when crossover(fast, slow) size 1_500 USDT at_market
                {shorts}
                exit long DOWN_AGAIN when crossunder(fast, slow)
+             }}
+             strategy rest {{
+               on {trigger}
+               series fast = ema({value}, 3)
+               series slow = sma({value}, 9)
+               enter long WAIT when fast > slow size 100 USDT price {value} - 1 ticks ttl 1h
+               exit long DONE when fast < slow
              }}"
         )
     }
