@@ -62,7 +62,8 @@ pub(super) fn run(cli: &Cli, args: &BacktestArgs) -> Result<Finding, Failure> {
     } else {
         report.print();
         if let Some(spec) = &spec {
-            show::out(&format!("Try next: engine replay {}", spec.dir.display()));
+            let (program, dir) = (show::program(), spec.dir.display());
+            show::out(&format!("Try next: {program} replay {dir}"));
         }
     }
     if ran.summary.progress.failed {

@@ -58,12 +58,14 @@ pub(super) fn run(cli: &Cli, args: &DemoArgs) -> Result<Finding, Failure> {
     show::out("Paper money on a generated market: no network, nothing at risk.");
     report.print();
     show::out("\nTry next:");
+    let program = show::program();
+    let hint = |what: &str, why: &str| show::out(&format!("  # {why}\n  {program} {what}"));
     if let Some(spec) = &spec {
         let dir = spec.dir.display();
-        show::out(&format!("  engine replay {dir}                compute every decision again"));
-        show::out(&format!("  engine journal dump {dir} --kind Decision --limit 20"));
+        hint(&format!("replay {dir}"), "compute every decision again and compare");
+        hint(&format!("journal dump {dir} --kind Decision --limit 20"), "look at verdicts");
     }
-    show::out("  engine demo --seed 2 --seconds 3600    another market, a longer session");
-    show::out("  engine backtest --help                 your own data");
+    hint("demo --seed 2 --seconds 3600", "another market, a longer session");
+    hint("backtest --help", "your own data");
     Ok(Finding::Nothing)
 }

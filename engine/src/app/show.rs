@@ -19,6 +19,11 @@ pub(super) fn out(text: &str) {
     drop(writeln!(stdout, "{text}"));
 }
 
+/// Returns the program as the user called it, so that a command we suggest can be typed as it stands.
+pub(super) fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "engine".to_owned())
+}
+
 /// Writes a line to stderr.
 pub(super) fn note(text: &str) {
     let mut stderr = std::io::stderr().lock();
