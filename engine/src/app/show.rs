@@ -19,7 +19,7 @@ pub(super) fn out(text: &str) {
     drop(writeln!(stdout, "{text}"));
 }
 
-/// Returns the program as the user called it, so that a command we suggest can be typed as it stands.
+/// Returns the program as the user called it: a command that we suggest can be typed as it stands.
 pub(super) fn program() -> String {
     std::env::args().next().unwrap_or_else(|| "engine".to_owned())
 }
