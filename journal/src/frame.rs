@@ -7,6 +7,7 @@
 use crate::layout::{
     FRAME_ALIGN, FRAME_BYTES_MAX, FrameBody, RecordHeader, aligned, low_bits, to_u64, to_usize,
 };
+use crate::sum::sum;
 
 /// A frame about to be written.
 #[derive(Clone, Copy, Debug)]
@@ -50,12 +51,14 @@ pub(crate) enum Fault {
 }
 
 /// The space a payload of this length takes.
+#[inline]
 pub(crate) fn frame_bytes(payload: usize) -> u64 {
     aligned(FRAME_ALIGN.saturating_add(to_u64(payload)))
 }
 
 /// Prepares a frame for the absolute offset `at`. The payload is within the limit: the writer
 /// checked it.
+#[inline]
 pub(crate) fn build<'a>(
     header: RecordHeader,
     rec_no: u64,
@@ -66,12 +69,13 @@ pub(crate) fn build<'a>(
     assert!(frame_bytes(payload.len()) <= FRAME_BYTES_MAX, "the payload fits a frame");
     let len = low_bits(FRAME_ALIGN.saturating_add(to_u64(payload.len())));
     let body = header.encode(low_bits(rec_no));
-    let crc = crc32c::crc32c_append(crc32c::crc32c_append(seed(nonce, at, len), &body), payload);
+    let crc = sum(seed(nonce, at, len), &body, payload);
     NewFrame { len, crc, body, payload }
 }
 
 impl NewFrame<'_> {
     /// Space taken, padding included.
+    #[inline]
     pub(crate) fn bytes(&self) -> u64 {
         aligned(u64::from(self.len))
     }
@@ -111,22 +115,23 @@ pub(crate) fn check(bytes: &[u8], nonce: u64, at: u64) -> Result<Frame<'_>, Faul
     else {
         return Err(Fault::Length(len));
     };
-    if crc32c::crc32c_append(seed(nonce, at, len), summed) != u32::from_le_bytes(*crc) {
+    let Some((body, payload)) = summed.split_first_chunk::<24>() else {
+        return Err(Fault::Length(len));
+    };
+    if sum(seed(nonce, at, len), body, payload) != u32::from_le_bytes(*crc) {
         return Err(Fault::Checksum);
     }
     let padding = frame.and_then(|frame| frame.get(to_usize(u64::from(len))..)).unwrap_or(&[]);
     if padding.iter().any(|&byte| byte != 0) {
         return Err(Fault::Padding);
     }
-    let Some((body, payload)) = summed.split_first_chunk::<24>() else {
-        return Err(Fault::Length(len));
-    };
     let (header, rec_no) = RecordHeader::decode(body);
     Ok(Frame { header, rec_no, payload, bytes: taken })
 }
 
 /// Mixes nonce, place and length into a checksum seed; two rounds of a multiply-xorshift, so that
 /// any single difference changes about half of the bits.
+#[inline]
 fn seed(nonce: u64, at: u64, len: u32) -> u32 {
     const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut mixed = nonce ^ at.wrapping_mul(ODD);

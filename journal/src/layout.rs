@@ -104,6 +104,7 @@ pub(crate) type FrameBody = [u8; 24];
 
 impl RecordHeader {
     /// Bytes 8..32 of the frame with this header.
+    #[inline]
     pub(crate) fn encode(self, rec_no: u32) -> FrameBody {
         let tail = u64::from(rec_no)
             | u64::from(self.kind) << 32
@@ -133,21 +134,25 @@ impl RecordHeader {
 }
 
 /// The low 32 bits of a record number, which is what a frame stores.
+#[inline]
 pub(crate) fn low_bits(rec_no: u64) -> u32 {
     (rec_no & 0xFFFF_FFFF) as u32
 }
 
 /// The space a frame of `len` bytes takes.
+#[inline]
 pub(crate) fn aligned(len: u64) -> u64 {
     len.next_multiple_of(FRAME_ALIGN)
 }
 
 /// A length in memory as a file offset.
+#[inline]
 pub(crate) fn to_u64(bytes: usize) -> u64 {
     bytes as u64
 }
 
 /// A file offset as a length in memory.
+#[inline]
 #[expect(clippy::cast_possible_truncation, reason = "usize has 64 bits: asserted above")]
 pub(crate) const fn to_usize(bytes: u64) -> usize {
     bytes as usize

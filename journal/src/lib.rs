@@ -81,6 +81,8 @@ mod seal;
 mod sink;
 /// The keeper: prepares spare segments and seals full ones off the writer's thread.
 mod spare;
+/// The checksum of a record.
+mod sum;
 /// The search for valid records behind the end of the valid prefix.
 mod survey;
 /// The walk over all frames of a journal up to its end or its first fault.

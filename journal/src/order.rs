@@ -42,6 +42,7 @@ impl Order {
         Self::at(0, 0, i64::MIN)
     }
 
+    #[inline]
     pub(crate) fn next_rec_no(&self) -> u64 {
         self.next_rec_no
     }
@@ -51,6 +52,7 @@ impl Order {
     }
 
     /// The last input sequence, 0 if there is none.
+    #[inline]
     pub(crate) fn last_seq(&self) -> u64 {
         self.next_seq.saturating_sub(1)
     }

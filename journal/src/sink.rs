@@ -31,15 +31,15 @@ enum Sink {
 }
 
 impl Segment {
-    /// Creates segment `index`, reserved, durable and ready to be written.
-    pub(crate) fn create(
+    /// Makes a segment of a file that is reserved and durable; it is ready to be written. The file
+    /// is removed again if that fails.
+    pub(crate) fn open(
         disk: &Disk,
-        dir: &std::path::Path,
+        file: SegmentFile,
         index: u64,
         bytes: u64,
         kind: SinkKind,
     ) -> Result<Self, DiskError> {
-        let file = disk.create_segment(dir, index, bytes)?;
         let sink = match kind {
             SinkKind::Pwrite => Ok(Sink::Pwrite(PwriteSegment::new())),
             SinkKind::Mmap => map(&file, bytes).map(Sink::Mmap),

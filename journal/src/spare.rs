@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Select, Sender, bounded};
 
-use crate::disk::{Disk, Lock};
+use crate::disk::{Disk, Lock, SegmentFile};
 use crate::error::{AppendError, DiskError};
 use crate::layout::segment_name;
 use crate::seal::{Place, Retired, SealReport, seal};
@@ -52,11 +52,26 @@ pub(crate) struct Workshop {
 }
 
 impl Workshop {
-    /// Creates the next segment.
+    /// Creates the next segment. Its first page is written when its first record is.
     pub(crate) fn prepare(&mut self) -> Result<Segment, DiskError> {
-        let bytes = self.place.segment_bytes;
-        let segment = Segment::create(&self.disk, &self.dir, self.next_index, bytes, self.kind)?;
-        self.next_index = self.next_index.saturating_add(1);
+        self.prepare_with(|_| Ok(()))
+    }
+
+    /// Creates the next segment. What `fill` writes and syncs is done before the pages are faulted
+    /// in: a sync protects them again, and every first store would take a fault.
+    pub(crate) fn prepare_with(
+        &mut self,
+        fill: impl FnOnce(&SegmentFile) -> Result<(), DiskError>,
+    ) -> Result<Segment, DiskError> {
+        let (index, bytes) = (self.next_index, self.place.segment_bytes);
+        let file = self.disk.create_segment(&self.dir, index, bytes)?;
+        if let Err(cause) = fill(&file) {
+            // The first failure is the one to report; a left-over file is an empty spare.
+            self.disk.remove(file.path()).ok();
+            return Err(cause);
+        }
+        let segment = Segment::open(&self.disk, file, index, bytes, self.kind)?;
+        self.next_index = index.saturating_add(1);
         Ok(segment)
     }
 
@@ -167,6 +182,9 @@ pub(crate) struct Link {
     inline: Option<Workshop>,
     /// The newest report of an inline seal.
     sealed_inline: Option<SealReport>,
+    /// Segments handed over of which no report was taken: while there are none, nobody needs to
+    /// look.
+    unreported: u32,
 }
 
 /// Connects a writer and its keeper.
@@ -181,7 +199,9 @@ pub(crate) fn connect(workshop: Workshop) -> (Link, Keeper) {
         retired: retired_out,
         reports: reports_in,
     };
-    (Link { slot, spares, retired, reports, inline: None, sealed_inline: None }, keeper)
+    let link =
+        Link { slot, spares, retired, reports, inline: None, sealed_inline: None, unreported: 0 };
+    (link, keeper)
 }
 
 impl Link {
@@ -201,6 +221,7 @@ impl Link {
 
     /// Hands over a segment that is full.
     pub(crate) fn retire(&mut self, retired: Retired) -> Result<(), AppendError> {
+        self.unreported = self.unreported.saturating_add(1);
         if let Some(workshop) = self.workshop() {
             self.sealed_inline = Some(workshop.seal(retired)?);
             return Ok(());
@@ -208,16 +229,21 @@ impl Link {
         self.retired.send(retired).map_err(|_| AppendError::KeeperGone)
     }
 
-    /// True if `newest_report` has something to say; two loads when it has not.
+    /// True if `newest_report` has something to say; one load while no segment is out.
     #[inline]
     pub(crate) fn has_report(&self) -> bool {
-        self.sealed_inline.is_some() || !self.reports.is_empty()
+        self.unreported > 0 && (self.sealed_inline.is_some() || !self.reports.is_empty())
     }
 
     /// The newest of the reports that have arrived, or the failure among them.
     pub(crate) fn newest_report(&mut self) -> Result<Option<SealReport>, DiskError> {
         let mut newest = self.sealed_inline.take();
+        if newest.is_some() {
+            // An inline seal is done before the next segment is handed over.
+            self.unreported = 0;
+        }
         while let Ok(report) = self.reports.try_recv() {
+            self.unreported = self.unreported.saturating_sub(1);
             newest = Some(report?);
         }
         Ok(newest)

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::control::{self, Barrier};
-use crate::disk::{Disk, Lock};
+use crate::disk::{Disk, Lock, SegmentFile};
 use crate::error::{AppendError, DiskError, OpenError};
 use crate::frame;
 use crate::header::{Identity, SegmentHeader, is_segment_length};
@@ -116,15 +116,10 @@ impl Writer {
             sealed_bytes: 0,
             _lock: Arc::clone(&lock),
         };
-        let segment = workshop.prepare()?;
         let order = Order::start();
-        let begun =
-            write_header(&segment, options, order, 0).and_then(|()| segment.file.sync_data());
-        if let Err(cause) = begun {
-            // The first failure is the one to report.
-            workshop.disk.remove(segment.file.path()).ok();
-            return Err(cause.into());
-        }
+        let segment = workshop.prepare_with(|file| {
+            write_header(file, 0, options, order, 0).and_then(|()| file.sync_data())
+        })?;
         let (link, keeper) = connect(workshop);
         let writer = Self {
             segment,
@@ -149,6 +144,7 @@ impl Writer {
     /// [`AppendError::TooLong`], [`AppendError::Reserved`] and [`AppendError::Order`] refuse the
     /// record and change nothing. [`AppendError::Disk`] from the preparation of a segment changes
     /// nothing either and may be tried again; after any other failure the writer is poisoned.
+    #[inline]
     pub fn append(&mut self, header: RecordHeader, payload: &[u8]) -> Result<(), AppendError> {
         self.admit(&header)?;
         let limit = self.payload_limit();
@@ -292,7 +288,7 @@ impl Writer {
         assert_eq!(next.index, self.segment.index.saturating_add(1), "spares come in order");
         self.flush()?;
         let base = self.order.after_control();
-        if let Err(cause) = write_header(&next, &self.options, base, self.head) {
+        if let Err(cause) = write_header(&next.file, next.index, &self.options, base, self.head) {
             return Err(self.poison(cause));
         }
         let retired = Retired {
@@ -348,7 +344,8 @@ impl Writer {
 
 /// Writes the first page of a segment, whose records go on from `base`.
 fn write_header(
-    segment: &Segment,
+    file: &SegmentFile,
+    index: u64,
     options: &Options,
     base: Order,
     previous_end: u64,
@@ -356,11 +353,11 @@ fn write_header(
     let header = SegmentHeader {
         identity: options.identity,
         segment_bytes: options.segment_bytes,
-        index: segment.index,
+        index,
         base_rec_no: base.next_rec_no(),
         base_seq: base.next_seq(),
         base_ts_ns: base.last_ts_ns(),
         previous_end,
     };
-    segment.file.write_at(&header.encode(), 0)
+    file.write_at(&header.encode(), 0)
 }
