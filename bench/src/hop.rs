@@ -18,7 +18,7 @@ use crossbeam_utils::CachePadded;
 
 use engine::idle::Wait;
 use engine::lane::{Receiver, Sender, lane};
-use engine::limits::RING_EVENTS;
+use engine::limits::{BURST_RING_EVENTS, RING_EVENTS};
 use model::event::{Event, Settled};
 use model::id::{NO_INSTRUMENT, Seq};
 use model::time::Nanos;
@@ -30,9 +30,6 @@ use crate::host;
 
 /// Round trips between two readings of the clock.
 pub const GROUP: u64 = 32;
-/// Slots of a lane of which two fit a first-level cache: what the size of a lane costs is the
-/// difference.
-pub const SMALL: usize = 64;
 
 /// What was measured, in picoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -41,8 +38,9 @@ pub struct Hop {
     pub compared: Compared,
     /// One way through a ring without a lane around it, medians of groups.
     pub ring: Spread,
-    /// One way through a lane of [`SMALL`] slots, medians of groups.
-    pub small: Spread,
+    /// One way through a lane as large as the one back to feed, which no first-level cache holds,
+    /// medians of groups.
+    pub large: Spread,
     /// 99th percentile of half a lane's round trip, single round trips.
     pub hop_p99: Spread,
     /// 99th percentile of bare round trips.
@@ -223,18 +221,21 @@ pub fn measure(rounds: usize, groups: usize) -> anyhow::Result<Hop> {
         || Ok(picos(percentile(&bare(pair, groups, GROUP)?, 50), GROUP)),
     )?;
     let (mut hops, mut bares) = (Vec::new(), Vec::new());
-    let (mut of_rings, mut of_small) = (Vec::new(), Vec::new());
+    let (mut of_rings, mut of_large) = (Vec::new(), Vec::new());
     let singles = groups * usize::try_from(GROUP)?;
     for _ in 0..rounds {
         of_rings.push(picos(percentile(&rings(pair, groups, GROUP)?, 50), GROUP * 2));
-        of_small.push(picos(percentile(&lanes(pair, SMALL, groups, GROUP)?, 50), GROUP * 2));
+        of_large.push(picos(
+            percentile(&lanes(pair, BURST_RING_EVENTS, groups, GROUP)?, 50),
+            GROUP * 2,
+        ));
         bares.push(picos(percentile(&bare(pair, singles, 1)?, 99), 1));
         hops.push(picos(percentile(&lanes(pair, RING_EVENTS, singles, 1)?, 99), 2));
     }
     Ok(Hop {
         compared,
         ring: Spread::of(&of_rings),
-        small: Spread::of(&of_small),
+        large: Spread::of(&of_large),
         hop_p99: Spread::of(&hops),
         bare_p99: Spread::of(&bares),
     })

@@ -205,10 +205,9 @@ impl Inlet {
     /// Pops one event if there is one.
     #[inline]
     pub fn try_pop(&mut self) -> Option<Event> {
-        if self.consumer.cached_slots() == 0 {
-            self.high_water = self.high_water.max(self.consumer.slots());
-        }
         let event = self.consumer.pop().ok()?;
+        // What the last look at the sender's index found, of which this was the first or a later.
+        self.high_water = self.high_water.max(self.consumer.cached_slots().saturating_add(1));
         self.sender.0.ring();
         Some(event)
     }

@@ -8,10 +8,16 @@ pub const INSTRUMENTS_MAX: usize = 256;
 pub const RULES_MAX: usize = 256;
 /// LIMIT: timers that stages have asked for and that have not fired: one per latch and order.
 pub const TIMERS_MAX: usize = 4 * OPEN_ORDERS_MAX;
-/// LIMIT: events waiting in a ring between two stages: 256 KiB, so a snapshot of 10,000 levels
-/// passes in three bursts and the ring still fits a core's second-level cache.
-pub const RING_EVENTS: usize = 4_096;
+/// LIMIT: events waiting in a ring from one stage to the next: 4 KiB. A slot is then used again
+/// before it leaves the first-level caches of both processors, which halves the cost of a hop; what
+/// does not fit waits a few microseconds, as it would for the stage behind the ring anyway.
+pub const RING_EVENTS: usize = 64;
+/// LIMIT: events waiting where all that one step puts out must find room: 256 KiB. From execution
+/// back to feed, which does not read while it writes forward, and from a stage to the journal.
+pub const BURST_RING_EVENTS: usize = 4_096;
 /// LIMIT: events waiting for the journal thread: 4 MiB, a few milliseconds of a burst.
 pub const JOURNAL_RING_EVENTS: usize = 65_536;
 
 const _: () = assert!(RING_EVENTS.is_power_of_two() && JOURNAL_RING_EVENTS.is_power_of_two());
+const _: () = assert!(BURST_RING_EVENTS.is_power_of_two());
+const _: () = assert!(BURST_RING_EVENTS > crate::stage::OUT_MAX);

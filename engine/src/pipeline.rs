@@ -13,7 +13,7 @@ use model::time::Nanos;
 use crate::execution::Execution;
 use crate::idle::Wait;
 use crate::lane::{Closed, Receiver, Sender, lane};
-use crate::limits::RING_EVENTS;
+use crate::limits::{BURST_RING_EVENTS, RING_EVENTS};
 use crate::recorder::Gate;
 use crate::risk::Risk;
 use crate::stage::{Out, Stage};
@@ -331,7 +331,7 @@ impl Split {
         let (to_strategy, strategy_in) = lane(RING_EVENTS, wait);
         let (to_risk, risk_in) = lane(RING_EVENTS, wait);
         let (to_execution, execution_in) = lane(RING_EVENTS, wait);
-        let (to_feed, from_execution) = lane(RING_EVENTS, wait);
+        let (to_feed, from_execution) = lane(BURST_RING_EVENTS, wait);
         let Stations { strategy: one, risk: two, egress: three } = stations;
         let core = |nth: usize| threads.cores.get(nth).copied();
         let strategy =

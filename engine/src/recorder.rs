@@ -31,7 +31,7 @@ use model::event::{Event, FLAG_MORE, Lane};
 
 use crate::idle::{Doorbell, Idler, Wait};
 use crate::lane::{Inlet, Sender, lane_into};
-use crate::limits::{JOURNAL_RING_EVENTS, RING_EVENTS};
+use crate::limits::{BURST_RING_EVENTS, JOURNAL_RING_EVENTS};
 
 /// What the journal thread tells the stages: how far it is, and whether it lives.
 mod progress;
@@ -96,8 +96,8 @@ struct Capacities {
 }
 
 /// Feed is ahead of all others and bursts; a step puts out fewer events than a stage's ring holds.
-const CAPACITIES: Capacities = Capacities { input: JOURNAL_RING_EVENTS, decisions: RING_EVENTS };
-const _: () = assert!(RING_EVENTS > crate::stage::OUT_MAX);
+const CAPACITIES: Capacities =
+    Capacities { input: JOURNAL_RING_EVENTS, decisions: BURST_RING_EVENTS };
 
 /// Lanes that are journaled, upstream first.
 const JOURNALED: [Lane; 5] =

@@ -182,7 +182,7 @@ fn hops(rounds: usize) -> anyhow::Result<Vec<Row>> {
         ),
         row("  ring hop, one way", Unit::Picoseconds, ours, Goal::None),
         row("  ring hop, one way, p99", Unit::Picoseconds, hop.hop_p99, Goal::None),
-        row("  ring hop, one way, 64 slots", Unit::Picoseconds, hop.small, Goal::None),
+        row("  ring hop, one way, 4,096 slots", Unit::Picoseconds, hop.large, Goal::None),
         row("  ring without a lane, one way", Unit::Picoseconds, hop.ring, Goal::None),
         row("  bare cache-line round trip", Unit::Picoseconds, base, Goal::None),
         row("  bare cache-line round trip, p99", Unit::Picoseconds, hop.bare_p99, Goal::None),
