@@ -154,7 +154,7 @@ impl Section {
     ) {
         let Some(file) = registers.file() else { return };
         for load in &self.loads {
-            set(file, load.dst, load.admit(facts.read(load.input)));
+            set(file, load.dst, load.read(facts));
         }
         let mut updates = self.updates.iter().enumerate();
         for run in &self.runs {
@@ -182,16 +182,29 @@ impl Section {
 }
 
 impl Load {
+    /// Reads the fact. Out of line: inside of a loop the optimiser would make every answer ready
+    /// before the first is asked for, again for each section.
+    #[inline(always)]
+    fn read<F: Facts>(&self, facts: &F) -> Value {
+        self.admit(std::hint::black_box(facts).read(self.input))
+    }
+
     /// The proofs of the compiler rest on this test, not on the good will of the facts.
-    #[inline]
+    #[inline(always)]
     fn admit(&self, value: Value) -> Value {
         // One unsigned test for both ends; every `na` lies far below any range.
-        if value.raw().wrapping_sub(self.lo).cast_unsigned() <= self.width || value.is_na() {
+        if value.raw().wrapping_sub(self.lo).cast_unsigned() <= self.width {
             value
         } else {
-            Value::na(Cause::Overflow)
+            outside(value)
         }
     }
+}
+
+/// Returns a fact outside of its range: what is unknown stays so.
+#[cold]
+fn outside(value: Value) -> Value {
+    if value.is_na() { value } else { Value::na(Cause::Overflow) }
 }
 
 /// Places are below the limit, as the compiler made them; the mask tells the optimiser so.
@@ -217,7 +230,12 @@ const _: () = assert!(REGISTERS_MAX.is_power_of_two());
 /// Returns whether a condition holds and its exemption does not. An unknown exemption is none.
 #[inline]
 pub(crate) fn unless(condition: Value, exemption: Value) -> Truth {
-    if exemption == Value::TRUE { Truth::False } else { condition.truth() }
+    let exempt = exemption.is(true);
+    if condition.is_na() & !exempt {
+        return Truth::Unknown(condition.cause());
+    }
+    // Without a jump: whether a rule holds is what no branch predictor knows.
+    if exempt | condition.is(false) { Truth::False } else { Truth::True }
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! What a register holds: an integer, or `na` with its cause.
 //!
-//! A value is one `i128`. The lowest 16 numbers of its range stand for `na`, one for each cause:
-//! the compiler proves that no known value comes near them, so one comparison tells known from
+//! A value is one `i128`. The lowest numbers of its range stand for `na`, one for each cause: the
+//! compiler proves that no known value comes near them, so the high word alone tells known from
 //! unknown and a value costs no second word.
 
 use model::order::Cause;
 
-/// Everything below this is `na`.
-const KNOWN_MIN: i128 = i128::MIN + 16;
+/// The high word of every `na`, and of no known value.
+const NA_HIGH: i128 = i64::MIN as i128;
 
 /// An integer at a scale that the compiler knows, or `na`. Booleans are 1 and 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Value {
     #[inline]
     #[must_use]
     pub const fn known(number: i128) -> Self {
-        if number < KNOWN_MIN { Self::na(Cause::Overflow) } else { Self(number) }
+        if Self(number).is_na() { Self::na(Cause::Overflow) } else { Self(number) }
     }
 
     /// Returns the value of a stored word: a number that is proved to be no `na`, or a
@@ -68,6 +68,13 @@ impl Value {
         Self(truth as i128)
     }
 
+    /// Tells whether this is a known boolean, and that one.
+    #[inline]
+    #[must_use]
+    pub(crate) const fn is(self, truth: bool) -> bool {
+        self.0 == truth as i128
+    }
+
     /// Returns a known value, or missing for `None`.
     #[inline]
     #[must_use]
@@ -79,7 +86,7 @@ impl Value {
     #[inline]
     #[must_use]
     pub const fn is_na(self) -> bool {
-        self.0 < KNOWN_MIN
+        self.0 >> 64 == NA_HIGH
     }
 
     /// Returns the number, `None` when unknown.
@@ -100,9 +107,11 @@ impl Value {
     #[inline]
     #[must_use]
     pub const fn cause(self) -> Cause {
-        if !self.is_na() {
-            return Cause::Known;
-        }
+        if self.is_na() { self.cause_of_na() } else { Cause::Known }
+    }
+
+    #[cold]
+    const fn cause_of_na(self) -> Cause {
         match self.0.wrapping_sub(i128::MIN) {
             1 => Cause::Overflow,
             2 => Cause::DivZero,

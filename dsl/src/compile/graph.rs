@@ -268,7 +268,11 @@ fn operands(shape: Shape) -> usize {
         Shape::Op(code) => match code {
             Code::Neg | Code::Abs | Code::Not | Code::IsNa | Code::NonZero => 1,
             Code::Select => 3,
-            Code::CrossLess
+            Code::RatioBelow
+            | Code::RatioAtMost
+            | Code::RatioAbove
+            | Code::RatioAtLeast
+            | Code::CrossLess
             | Code::CrossLessEq
             | Code::CrossEqual
             | Code::CrossLessChecked
@@ -281,6 +285,9 @@ fn operands(shape: Shape) -> usize {
             | Code::MulNarrow
             | Code::Mul
             | Code::MulChecked
+            | Code::Scale
+            | Code::AtMost
+            | Code::AtLeast
             | Code::Max
             | Code::Min
             | Code::Less

@@ -57,6 +57,10 @@ impl Graph {
         }
         let (left, right) = (self.bounds(a), self.bounds(b));
         let (bounds, fits) = left.mul(right);
+        if fits && (self.is_factor(a) || self.is_factor(b)) {
+            let (factor, other) = if self.is_factor(b) { (b, a) } else { (a, b) };
+            return self.op(Code::Scale, &[other, factor], bounds);
+        }
         let code = match (fits, left.is_narrow() && right.is_narrow()) {
             (true, true) => Code::MulNarrow,
             (true, false) => Code::Mul,
@@ -118,6 +122,18 @@ impl Graph {
 
     fn is_number(&self, node: NodeId, number: i128) -> bool {
         self.known(node) == Some(Value::known(number))
+    }
+
+    /// Returns a constant that fits an `i64`, and its neighbours too.
+    fn narrow(&self, node: NodeId) -> Option<i128> {
+        let number = self.known(node)?.number()?;
+        let inner = Bounds::NARROW.lo < number && number < Bounds::NARROW.hi;
+        inner.then_some(number)
+    }
+
+    /// Tells whether a node is a factor, as the operations understand it.
+    fn is_factor(&self, node: NodeId) -> bool {
+        self.narrow(node).is_some_and(|number| number >= 0)
     }
 
     /// Returns ten to `exponent`; when that passes 128 bits the program cannot be laid out.
@@ -320,7 +336,7 @@ impl Graph {
     fn ordered(&mut self, relation: Relation, a: Num, b: Num) -> NodeId {
         if a.den.is_none() && b.den.is_none() {
             let (left, right, _) = self.aligned(a, b);
-            return self.op(relation.plain(), &[left, right], Bounds::BOOL);
+            return self.single(relation, left, right);
         }
         if a.den == b.den {
             // Over the same denominator the difference against zero needs no large products.
@@ -329,6 +345,19 @@ impl Graph {
             return self.crossed(relation, difference, zero);
         }
         self.crossed(relation, a, b)
+    }
+
+    fn single(&mut self, relation: Relation, a: NodeId, b: NodeId) -> NodeId {
+        // Values are integers: less than a constant is at most the one before it.
+        let (code, value, bound) = match (relation, self.narrow(a), self.narrow(b)) {
+            (Relation::Less, None, Some(bound)) => (Code::AtMost, a, bound.saturating_sub(1)),
+            (Relation::LessEq, None, Some(bound)) => (Code::AtMost, a, bound),
+            (Relation::Less, Some(bound), None) => (Code::AtLeast, b, bound.saturating_add(1)),
+            (Relation::LessEq, Some(bound), None) => (Code::AtLeast, b, bound),
+            _ => return self.op(relation.plain(), &[a, b], Bounds::BOOL),
+        };
+        let bound = self.number(bound);
+        self.op(code, &[value, bound], Bounds::BOOL)
     }
 
     /// `a.num * b.den` against `b.num * a.den`, the scales aligned where it costs least.
@@ -355,8 +384,19 @@ impl Graph {
         }
         let (_, left_fits) = self.bounds(above).mul(self.bounds(beneath));
         let (_, right_fits) = self.bounds(other).mul(self.bounds(divisor));
-        let code = relation.cross(left_fits && right_fits);
+        let fits = left_fits && right_fits;
+        let (left, right) = ([above, divisor], [other, beneath]);
+        let (code, [above, divisor], [other, beneath]) = match relation.ratio() {
+            Some((code, _)) if fits && self.is_fraction(right) => (code, left, right),
+            Some((_, code)) if fits && self.is_fraction(left) => (code, right, left),
+            _ => (relation.cross(fits), left, right),
+        };
         self.op(code, &[above, divisor, other, beneath], Bounds::BOOL)
+    }
+
+    /// Tells whether a ratio is one of factors.
+    fn is_fraction(&self, [above, below]: [NodeId; 2]) -> bool {
+        self.is_factor(above) && self.is_factor(below) && self.bounds(below).excludes_zero()
     }
 }
 
@@ -423,6 +463,15 @@ impl Relation {
             Self::Less => Code::Less,
             Self::LessEq => Code::LessEq,
             Self::Equal => Code::Equal,
+        }
+    }
+
+    /// Returns the comparisons with a constant ratio on the right, and on the left.
+    fn ratio(self) -> Option<(Code, Code)> {
+        match self {
+            Self::Less => Some((Code::RatioBelow, Code::RatioAbove)),
+            Self::LessEq => Some((Code::RatioAtMost, Code::RatioAtLeast)),
+            Self::Equal => None,
         }
     }
 

@@ -4,6 +4,10 @@
 //! the few that look at `na` (`and`, `or`, `select`, `default`, `is na`). A known result always
 //! lies within `LIMIT`: the compiler proves it for the plain operations, the checked ones test
 //! it. The same functions run on the hot path and fold constants at bind, so the two cannot differ.
+//!
+//! Parameters and powers of ten are constants once a program is bound, and nearly all of them fit a
+//! word. A *factor* is a constant from 0 to the largest `i64`, as a divisor from 1: it is never
+//! `na`, so what takes one looks at its low word alone, and one multiplication is half a product.
 
 use model::num::{Rounding, div_round};
 use model::order::Cause;
@@ -31,6 +35,8 @@ pub(crate) enum Code {
     Mul,
     /// `a * b`, or OVERFLOW.
     MulChecked,
+    /// `a * b`, proved to fit, of a factor `b`.
+    Scale,
     /// `-a`; the range of known values is symmetric.
     Neg,
     /// `|a|`
@@ -47,6 +53,18 @@ pub(crate) enum Code {
     Equal,
     /// `a != b`
     NotEqual,
+    /// `a <= b` of a constant `b` that fits an `i64`.
+    AtMost,
+    /// `a >= b` of a constant `b` that fits an `i64`.
+    AtLeast,
+    /// `a / b < c / d` of factors `c` and `d`, products proved to fit.
+    RatioBelow,
+    /// `a / b <= c / d` of factors `c` and `d`, products proved to fit.
+    RatioAtMost,
+    /// `a / b > c / d` of factors `c` and `d`, products proved to fit.
+    RatioAbove,
+    /// `a / b >= c / d` of factors `c` and `d`, products proved to fit.
+    RatioAtLeast,
     /// `a / b < c / d`, products proved to fit.
     CrossLess,
     /// `a / b <= c / d`, products proved to fit.
@@ -115,6 +133,7 @@ pub(crate) fn apply(code: Code, arg: impl Fn(usize) -> Value) -> Value {
     let tested =
         |f: fn(i128, i128) -> Option<i128>| both(arg(0), arg(1), |a, b| within_limit(f(a, b)));
     let truth = |f: fn(&i128, &i128) -> bool| both(arg(0), arg(1), |a, b| Value::bool(f(&a, &b)));
+    let ratio = |f: fn(&i128, &i128) -> bool| ratio([arg(0), arg(1), arg(2), arg(3)], f);
     let cross = |f: fn(&i128, &i128) -> bool| cross([arg(0), arg(1), arg(2), arg(3)], f);
     let cross_checked =
         |f: fn(&i128, &i128) -> bool| cross_checked([arg(0), arg(1), arg(2), arg(3)], f);
@@ -126,6 +145,7 @@ pub(crate) fn apply(code: Code, arg: impl Fn(usize) -> Value) -> Value {
         Code::MulNarrow => known(|a, b| i128::from(low(a)).wrapping_mul(i128::from(low(b)))),
         Code::Mul => known(i128::wrapping_mul),
         Code::MulChecked => tested(i128::checked_mul),
+        Code::Scale => one(arg(0), |a| Value::of_raw(scaled(a, arg(1)))),
         Code::Neg => one(arg(0), |a| Value::of_raw(a.wrapping_neg())),
         Code::Abs => one(arg(0), |a| Value::of_raw(a.wrapping_abs())),
         Code::Max => known(i128::max),
@@ -134,6 +154,12 @@ pub(crate) fn apply(code: Code, arg: impl Fn(usize) -> Value) -> Value {
         Code::LessEq => truth(i128::le),
         Code::Equal => truth(i128::eq),
         Code::NotEqual => truth(i128::ne),
+        Code::AtMost => one(arg(0), |a| Value::bool(a <= i128::from(low(arg(1).raw())))),
+        Code::AtLeast => one(arg(0), |a| Value::bool(a >= i128::from(low(arg(1).raw())))),
+        Code::RatioBelow => ratio(i128::lt),
+        Code::RatioAtMost => ratio(i128::le),
+        Code::RatioAbove => ratio(i128::gt),
+        Code::RatioAtLeast => ratio(i128::ge),
         Code::CrossLess => cross(i128::lt),
         Code::CrossLessEq => cross(i128::le),
         Code::CrossEqual => cross(i128::eq),
@@ -146,31 +172,24 @@ pub(crate) fn apply(code: Code, arg: impl Fn(usize) -> Value) -> Value {
         Code::Select => one(arg(0), |a| if a == 0 { arg(2) } else { arg(1) }),
         Code::Default => {
             let first = arg(0);
-            if unknown(first) { arg(1) } else { first }
+            if first.is_na() { arg(1) } else { first }
         }
-        Code::IsNa => Value::bool(unknown(arg(0))),
+        Code::IsNa => Value::bool(arg(0).is_na()),
         Code::NonZero => one(arg(0), non_zero),
         Code::Divide => both(arg(0), arg(1), divide),
     }
 }
 
-/// Tells whether a register is unknown. Known values stay within [`LIMIT`], so the high word alone
-/// tells.
-#[inline(always)]
-fn unknown(value: Value) -> bool {
-    value.raw() >> 64 == i128::from(i64::MIN)
-}
-
 #[inline(always)]
 fn one(a: Value, f: impl FnOnce(i128) -> Value) -> Value {
-    if unknown(a) { a } else { f(a.raw()) }
+    if a.is_na() { a } else { f(a.raw()) }
 }
 
 #[inline(always)]
 fn both(a: Value, b: Value, f: impl FnOnce(i128, i128) -> Value) -> Value {
-    if unknown(a) {
+    if a.is_na() {
         a
-    } else if unknown(b) {
+    } else if b.is_na() {
         b
     } else {
         f(a.raw(), b.raw())
@@ -182,7 +201,7 @@ fn both(a: Value, b: Value, f: impl FnOnce(i128, i128) -> Value) -> Value {
 fn kleene(a: Value, b: Value, decisive: Value) -> Value {
     if a == decisive || b == decisive {
         decisive
-    } else if unknown(a) {
+    } else if a.is_na() {
         a
     } else {
         // Known and not decisive: the result is `b`, na or the other truth.
@@ -218,36 +237,55 @@ fn low(number: i128) -> i64 {
     number as i64
 }
 
+/// Returns a product with a factor.
 #[inline(always)]
-fn first_na(args: [Value; 4]) -> Option<Value> {
-    args.into_iter().find(|arg| unknown(*arg))
+fn scaled(a: i128, factor: Value) -> i128 {
+    a.wrapping_mul(i128::from(low(factor.raw()).cast_unsigned()))
+}
+
+/// Compares a ratio with one of factors.
+#[inline(always)]
+fn ratio([a, b, c, d]: [Value; 4], f: fn(&i128, &i128) -> bool) -> Value {
+    both(a, b, |above, below| {
+        if below == 0 {
+            return Value::na(Cause::DivZero);
+        }
+        oriented(scaled(above, d), scaled(below, c), below < 0, f)
+    })
 }
 
 /// Compares two ratios by cross-multiplication: exact for any sign of the denominators.
 #[inline(always)]
 fn cross(args: [Value; 4], f: fn(&i128, &i128) -> bool) -> Value {
-    if let Some(na) = first_na(args) {
-        return na;
-    }
-    let [a, b, c, d] = args.map(Value::raw);
-    if b == 0 || d == 0 {
-        return Value::na(Cause::DivZero);
-    }
-    oriented(a.wrapping_mul(d), c.wrapping_mul(b), (b < 0) != (d < 0), f)
+    crossed(args, |[a, b, c, d]| {
+        oriented(a.wrapping_mul(d), c.wrapping_mul(b), (b < 0) != (d < 0), f)
+    })
 }
 
 #[inline(always)]
 fn cross_checked(args: [Value; 4], f: fn(&i128, &i128) -> bool) -> Value {
-    if let Some(na) = first_na(args) {
-        return na;
-    }
-    let [a, b, c, d] = args.map(Value::raw);
-    if b == 0 || d == 0 {
-        return Value::na(Cause::DivZero);
-    }
-    match (a.checked_mul(d), c.checked_mul(b)) {
+    crossed(args, |[a, b, c, d]| match (a.checked_mul(d), c.checked_mul(b)) {
         (Some(left), Some(right)) => oriented(left, right, (b < 0) != (d < 0), f),
         _ => Value::na(Cause::Overflow),
+    })
+}
+
+/// Gives `f` four known operands whose denominators are not zero. Written out: `map` and `find` of
+/// an array are calls.
+#[inline(always)]
+fn crossed([a, b, c, d]: [Value; 4], f: impl FnOnce([i128; 4]) -> Value) -> Value {
+    if a.is_na() {
+        a
+    } else if b.is_na() {
+        b
+    } else if c.is_na() {
+        c
+    } else if d.is_na() {
+        d
+    } else if b.raw() == 0 || d.raw() == 0 {
+        Value::na(Cause::DivZero)
+    } else {
+        f([a.raw(), b.raw(), c.raw(), d.raw()])
     }
 }
 

@@ -46,10 +46,34 @@ impl Readout {
         if den.raw() == 0 {
             return Value::na(Cause::DivZero);
         }
+        if let Some(quotient) = self.narrow(num, den, rounding) {
+            return Value::known(i128::from(quotient));
+        }
+        self.wide(num, den, rounding)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wide(&self, num: Value, den: Value, rounding: Rounding) -> Value {
         let quotient = num.raw().checked_mul(self.up).and_then(|above| {
-            divide(above, den.raw().checked_mul(self.down)?, rounding)?.checked_mul(self.step)
+            div_round(above, den.raw().checked_mul(self.down)?, rounding)?.checked_mul(self.step)
         });
         op::within_limit(quotient)
+    }
+
+    /// Returns the number where it and all on the way fit 64 bits, as nearly always: a product or a
+    /// division of 128 bits costs several times one of 64.
+    #[inline]
+    fn narrow(&self, num: Value, den: Value, rounding: Rounding) -> Option<i64> {
+        let small = |number: i128| i64::try_from(number).ok();
+        let above = small(num.raw())?.checked_mul(small(self.up)?)?;
+        let below = small(den.raw())?.checked_mul(small(self.down)?)?;
+        let quotient = match rounding {
+            _ if below == 1 => above,
+            Rounding::Floor if above >= 0 && below > 0 => above.checked_div(below)?,
+            Rounding::Floor | Rounding::Ceil | Rounding::HalfEven => return None,
+        };
+        quotient.checked_mul(small(self.step)?)
     }
 
     /// Moves the registers.
@@ -74,17 +98,5 @@ impl Sides {
     pub(crate) fn relocate(&mut self, place: impl Fn(u16) -> u16) {
         self.observed.relocate(&place);
         self.limit.relocate(&place);
-    }
-}
-
-/// Divides; a division of 128 bits costs several times one of 64, and nearly all values fit 64.
-#[inline]
-fn divide(above: i128, below: i128, rounding: Rounding) -> Option<i128> {
-    if below == 1 {
-        return Some(above);
-    }
-    match (rounding, i64::try_from(above), i64::try_from(below)) {
-        (Rounding::Floor, Ok(a), Ok(b)) if a >= 0 && b > 0 => a.checked_div(b).map(i128::from),
-        _ => div_round(above, below, rounding),
     }
 }

@@ -145,6 +145,7 @@ impl RiskCode {
 
     /// Returns whether the condition of latch `index` holds and its exemption does not; an unknown
     /// exemption is none. Unknown outside of the block.
+    #[inline]
     #[must_use]
     pub fn latch(&self, index: usize, registers: &Registers) -> Truth {
         match self.latches.get(index) {
@@ -162,31 +163,32 @@ impl RiskCode {
     }
 
     /// Returns what cap `index` says. Unknown outside of the block.
+    #[inline]
     #[must_use]
     pub fn cap(&self, index: usize, registers: &Registers) -> CapBound {
         let Some(cap) = self.caps.get(index) else { return CapBound::Unknown(Cause::Missing) };
         match unless(registers.get(cap.when), registers.get(cap.unless)) {
             Truth::False => CapBound::Exempt,
             Truth::Unknown(cause) => CapBound::Unknown(cause),
-            Truth::True => match cap.bound.read(registers, Rounding::Floor).number() {
-                Some(bound) => CapBound::Bound(bound.max(0)),
-                None => CapBound::Unknown(cap.bound.read(registers, Rounding::Floor).cause()),
-            },
+            Truth::True => {
+                let bound = cap.bound.read(registers, Rounding::Floor);
+                match bound.number() {
+                    Some(bound) => CapBound::Bound(bound.max(0)),
+                    None => CapBound::Unknown(bound.cause()),
+                }
+            }
         }
     }
 
     /// Returns what check `index` says: a `deny` refuses when its condition is not known to be
     /// false, a `require` when it is not known to be true. Refuses outside of the block.
+    #[inline]
     #[must_use]
     pub fn check(&self, index: usize, registers: &Registers) -> Outcome {
         let Some(check) = self.checks.get(index) else { return Outcome::Refuse(Cause::Missing) };
         let condition = registers.get(check.condition);
-        let passing = if check.require { Value::TRUE } else { Value::FALSE };
-        if condition == passing || registers.get(check.unless) == Value::TRUE {
-            Outcome::Pass
-        } else {
-            Outcome::Refuse(condition.cause())
-        }
+        let passes = condition.is(check.require) | registers.get(check.unless).is(true);
+        if passes { Outcome::Pass } else { Outcome::Refuse(condition.cause()) }
     }
 
     /// Returns what check `index` observed and its limit, as [`RiskCode::latch_values`] does.

@@ -48,7 +48,12 @@ impl Merge {
     }
 
     /// Returns the index of the file whose message comes next, and its time.
+    #[inline]
     fn first(&mut self) -> Option<(usize, Nanos)> {
+        // Most runs have one file, and nothing to compare.
+        if let [only] = self.files.as_mut_slice() {
+            return only.ts().map(|ts| (0, ts));
+        }
         let mut first: Option<(usize, Nanos)> = None;
         for (index, file) in self.files.iter_mut().enumerate() {
             if let Some(ts) = file.ts()
@@ -112,6 +117,7 @@ impl Source for Merge {
 
 impl Ahead {
     /// Returns the time of the file's next message.
+    #[inline]
     fn ts(&mut self) -> Option<Nanos> {
         if self.state == State::Behind {
             let more = self.reader.read(&mut self.message);
