@@ -86,6 +86,44 @@ fn crossed_comparisons_mind_signs_and_zeros() {
 }
 
 #[test]
+fn operations_with_constants_give_what_the_general_ones_give() {
+    let word = i128::from(i64::MAX);
+    let factors = [0, 1, 3, 1_000_000_000, word - 1, word];
+    let numbers_of = |inner: i128| [-inner, -inner + 1, -1, 0, 1, 7, inner - 1, inner];
+    let unknown = Value::na(Cause::Flat);
+    let values = || numbers_of(word).into_iter().chain(numbers_of(word + 2)).map(Value::known);
+    let values = || values().chain([unknown]);
+    let pairs = [
+        (Code::RatioBelow, Code::CrossLess, false),
+        (Code::RatioAtMost, Code::CrossLessEq, false),
+        (Code::RatioAbove, Code::CrossLess, true),
+        (Code::RatioAtLeast, Code::CrossLessEq, true),
+    ];
+    for (a, factor) in values().flat_map(|a| factors.map(|factor| (a, Value::known(factor)))) {
+        assert_eq!(run(Code::Scale, &[a, factor]), run(Code::Mul, &[a, factor]), "{a:?}");
+        let at_least = run(Code::LessEq, &[factor, a]);
+        assert_eq!(run(Code::AtMost, &[a, factor]), run(Code::LessEq, &[a, factor]), "{a:?}");
+        assert_eq!(run(Code::AtLeast, &[a, factor]), at_least, "{a:?} {factor:?}");
+        for (b, below) in values().flat_map(|b| factors.map(|below| (b, below))) {
+            // A divisor is a factor from 1, and the products are proved to fit.
+            let (d, wide) = (Value::known(below.max(1)), |one: Value, other: Value| {
+                one.raw().checked_mul(other.raw()).is_none_or(|product| product.abs() > LIMIT)
+            });
+            if !a.is_na() && !b.is_na() && (wide(a, d) || wide(b, factor)) {
+                continue;
+            }
+            for (ratio, cross, swapped) in pairs {
+                let (left, right) = ([a, b], [factor, d]);
+                let ([a, b], [c, e]) = if swapped { (right, left) } else { (left, right) };
+                let expected = run(cross, &[a, b, c, e]);
+                let found = run(ratio, &[left[0], left[1], right[0], right[1]]);
+                assert_eq!(found, expected, "{ratio:?} {left:?} {right:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn an_exemption_must_be_known() {
     assert_eq!(unless(T, T), Truth::False);
     assert_eq!(unless(T, N), Truth::True);
