@@ -26,7 +26,7 @@ use crate::random::Random;
 
 /// Events of a round; with their headers 57.6 MB of a segment's 64 MiB.
 pub const EVENTS: usize = 600_000;
-/// Bytes of a segment: what a session takes unless told otherwise.
+/// Bytes of a segment: room for all events of a round.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
 /// Events that are appended over and over: 64 KiB.
 const DISTINCT: usize = 1_024;

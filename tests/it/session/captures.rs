@@ -13,8 +13,8 @@ struct Probe {
 }
 
 impl Probe {
-    /// Orders of `rest` live for an hour: with bars their timers fire on the boundaries of bars, and
-    /// at midnight beside the day roll. Replay once took timer and bar in another order there.
+    /// Orders of `rest` live for an hour: with bars their timers fire on the boundaries of bars,
+    /// and at midnight beside the day roll. Replay once took timer and bar in another order there.
     fn text(&self) -> String {
         let Self { symbol, trigger, value, short } = self;
         let trigger = match *trigger {
