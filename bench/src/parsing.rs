@@ -8,7 +8,7 @@ use model::event::Body;
 use model::id::InstrumentId;
 use model::num::{Price, Scale};
 use model::order::FeedStatus;
-use venues::binance::{Parser, Stream, StreamSpec, Updates};
+use venues::binance::{Parser, Stream, StreamSpec, UPDATES_MAX, Updates};
 
 use crate::frames::{Frames, Kind};
 
@@ -39,7 +39,7 @@ pub fn workload(kind: Option<Kind>, count: usize) -> anyhow::Result<Parsing> {
     let scale = |decimals| Scale::new(decimals).context("a scale within its range");
     Ok(Parsing {
         parser: Parser::new(),
-        updates: Updates::new(),
+        updates: Updates::with_capacity(UPDATES_MAX),
         spec: StreamSpec {
             instrument: InstrumentId(0),
             price_scale: scale(1)?,
@@ -87,7 +87,7 @@ impl Parsing {
             if read.and_then(|frame| stream.apply(&frame, updates)).is_err() {
                 refused += 1;
             }
-            updates.bodies().iter().for_each(&mut each);
+            updates.iter().map(|(_, body)| body).for_each(&mut each);
         }
         refused
     }

@@ -138,61 +138,123 @@ fn parse_exponent(text: &[u8]) -> Result<i32, DecimalError> {
 /// As [`Decimal::parse`] and [`Decimal::at_scale`]; [`DecimalError::TooLarge`] past an `i64`.
 #[inline]
 pub fn parse_mantissa(text: &[u8], decimals: u8) -> Result<i64, DecimalError> {
-    if let Some(mantissa) = parse_plain(text, decimals) {
+    if let Some(mantissa) = parse_short(text, decimals) {
         return Ok(mantissa);
     }
     let wide = Decimal::parse(text)?.at_scale(decimals)?;
     i64::try_from(wide).map_err(|_| DecimalError::TooLarge)
 }
 
-/// Reads `123.4500` in one pass when it has at most 18 digits in all and loses none; `None` asks
-/// for the general path.
+/// Reads `123.4500` eight digits at a time when it has at most 16 characters, 8 digits before the
+/// point (7 when there are more than 8 characters) and 8 behind it, and loses none; `None` asks for
+/// the general path.
+///
+/// In a word of text the first character is the lowest byte. The digits before the point are
+/// shifted up against the top of their word and those behind it are masked there: what is missing
+/// in front of them then reads as zeros.
 #[inline]
-fn parse_plain(text: &[u8], decimals: u8) -> Option<i64> {
-    // 18 digits and a point: more could pass an i64.
-    if text.len() > 19 || decimals > 18 {
+fn parse_short(text: &[u8], decimals: u8) -> Option<i64> {
+    if usize::from(decimals) > SHORT_DECIMALS_MAX {
         return None;
     }
-    let mut mantissa = 0_i64;
-    let mut bytes = text.iter();
-    let mut digits = 0_u32;
-    let mut point = false;
-    for byte in bytes.by_ref() {
-        let digit = byte.wrapping_sub(b'0');
-        if digit <= 9 {
-            mantissa = mantissa.wrapping_mul(10).wrapping_add(i64::from(digit));
-            digits = digits.wrapping_add(1);
-        } else if *byte == b'.' && digits > 0 {
-            point = true;
-            break;
-        } else {
-            return None;
-        }
-    }
-    let mut missing = u32::from(decimals);
-    let mut fraction = false;
-    for byte in bytes {
-        fraction = true;
-        let digit = byte.wrapping_sub(b'0');
-        if missing > 0 && digit <= 9 {
-            mantissa = mantissa.wrapping_mul(10).wrapping_add(i64::from(digit));
-            digits = digits.wrapping_add(1);
-            missing = missing.wrapping_sub(1);
-        } else if digit != 0 {
-            return None;
-        }
-    }
-    if digits == 0 || digits > 18 || point != fraction {
+    let (first, last) = ends(text)?;
+    let len = u32::try_from(text.len()).ok()?;
+    let differs = first ^ repeat(b'.');
+    let points = differs.wrapping_sub(repeat(1)) & !differs & repeat(0x80);
+    // Characters before the point and behind it.
+    let (whole, fraction) = if points == 0 {
+        (len, 0)
+    } else {
+        let whole = points.trailing_zeros() / 8;
+        (whole, len.wrapping_sub(whole).wrapping_sub(1))
+    };
+    let has_digits = (1..=8).contains(&whole) && fraction <= 8 && (points == 0 || fraction > 0);
+    if !has_digits {
         return None;
     }
-    mantissa.checked_mul(*POWERS.get(usize::try_from(missing).ok()?)?)
+    let whole = (first ^ repeat(b'0')) << 8_u32.wrapping_mul(8_u32.wrapping_sub(whole));
+    let behind = (last ^ repeat(b'0')) & top_bytes(fraction);
+    if !are_digits(whole) || !are_digits(behind) {
+        return None;
+    }
+    let wanted = u32::from(decimals);
+    let behind = if fraction > wanted {
+        let surplus = fraction.wrapping_sub(wanted);
+        if behind & top_bytes(surplus) != 0 {
+            return None;
+        }
+        value(behind.checked_shl(surplus.wrapping_mul(8)).unwrap_or(0))
+    } else {
+        value(behind).wrapping_mul(power(wanted.wrapping_sub(fraction))?)
+    };
+    // Below 10^8 * 10^10 + 10^10: no overflow.
+    i64::try_from(value(whole).wrapping_mul(power(wanted)?).wrapping_add(behind)).ok()
 }
 
-/// Ten to 0 through 18.
-const POWERS: [i64; 19] = {
-    let mut powers = [1_i64; 19];
-    let mut rest: &mut [i64] = &mut powers;
-    let mut power = 1_i64;
+/// LIMIT: decimals of the short path: 8 digits before the point and as many behind it as this stay
+/// within an `i64`.
+const SHORT_DECIMALS_MAX: usize = 10;
+
+/// Returns the first and the last eight characters of a text of 1 to 16. A text of fewer than
+/// eight stands at the bottom of the first word and at the top of the last, with zero bytes around.
+#[inline]
+fn ends(text: &[u8]) -> Option<(u64, u64)> {
+    if text.len() > 16 {
+        return None;
+    }
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        return Some((u64::from_le_bytes(*first), u64::from_le_bytes(*last)));
+    }
+    let missing = 8_u32.wrapping_sub(u32::try_from(text.len()).ok()?);
+    let word = match (text.first_chunk(), text.last_chunk()) {
+        (Some(first), Some(last)) => {
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            // They overlap where both have the same characters.
+            let shift = 8_u32.wrapping_mul(4_u32.wrapping_sub(missing));
+            u64::from(first) | (u64::from(last) << shift)
+        }
+        _ => text.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte)),
+    };
+    Some((word, word.checked_shl(missing.wrapping_mul(8)).unwrap_or(0)))
+}
+
+/// Returns a word of eight equal bytes.
+const fn repeat(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// Returns a mask of the `count` bytes at the top of a word.
+#[inline]
+fn top_bytes(count: u32) -> u64 {
+    !u64::MAX.checked_shr(count.wrapping_mul(8)).unwrap_or(0)
+}
+
+/// Tells whether each byte of a word is at most 9. A byte that carries into its neighbour has its
+/// own top bit set.
+#[inline]
+fn are_digits(word: u64) -> bool {
+    (word.wrapping_add(repeat(0x76)) | word) & repeat(0x80) == 0
+}
+
+/// Returns the number that eight digits are, the first in the lowest byte: neighbours are joined to
+/// pairs, these to fours, these to all.
+#[inline]
+fn value(digits: u64) -> u64 {
+    let pairs = (digits.wrapping_mul((10 << 8) | 1) >> 8) & 0x00FF_00FF_00FF_00FF;
+    let fours = (pairs.wrapping_mul((100 << 16) | 1) >> 16) & 0x0000_FFFF_0000_FFFF;
+    fours.wrapping_mul((10_000 << 32) | 1) >> 32
+}
+
+#[inline]
+fn power(exponent: u32) -> Option<u64> {
+    POWERS.get(usize::try_from(exponent).ok()?).copied()
+}
+
+/// Ten to 0 through [`SHORT_DECIMALS_MAX`].
+const POWERS: [u64; SHORT_DECIMALS_MAX + 1] = {
+    let mut powers = [1_u64; SHORT_DECIMALS_MAX + 1];
+    let mut rest: &mut [u64] = &mut powers;
+    let mut power = 1_u64;
     while let Some((first, others)) = rest.split_first_mut() {
         *first = power;
         power = power.saturating_mul(10);

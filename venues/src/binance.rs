@@ -26,7 +26,7 @@ mod stream;
 mod wire;
 
 pub use parse::{FRAME_BYTES_MAX, FRAME_LEVELS_MAX, Parser};
-pub use stream::{Stream, StreamSpec, Updates};
+pub use stream::{Stream, StreamSpec, UPDATES_MAX, Updates};
 pub use wire::{BookTickerFrame, DepthFrame, Frame, Levels, SnapshotFrame, TradeFrame};
 
 pub use book::{BUFFER_LEVELS_MAX, BUFFER_MESSAGES_MAX};

@@ -102,6 +102,29 @@ fn needed_decimals_do_not_count_trailing_zeros() {
     }
 }
 
+#[test]
+fn what_venues_print_takes_the_short_path() {
+    for (text, decimals, mantissa) in [
+        ("61234.56000000", 2, 6_123_456),
+        ("0.00100000", 8, 100_000),
+        ("12345678.1", 1, 0),
+        ("1234567.12345678", 8, 123_456_712_345_678),
+        ("99999999", 10, 999_999_990_000_000_000),
+        ("61234.5", 1, 612_345),
+        ("0.001", 3, 1),
+        ("0.1", 3, 100),
+        ("5", 0, 5),
+        ("1.00000000", 0, 1),
+    ] {
+        let found = parse_short(text.as_bytes(), decimals);
+        // The point must stand in the first eight characters.
+        assert_eq!(found, (mantissa > 0).then_some(mantissa), "{text} at {decimals}");
+    }
+    for text in ["0.01", "-1.5", "1.", ".5", "", "1..5", "1.5.", "1:", "1/", "\u{b1}.5"] {
+        assert_eq!(parse_short(text.as_bytes(), 1), None, "{text}");
+    }
+}
+
 /// Number texts as sources write them, exponents included.
 fn text() -> impl Strategy<Value = String> {
     let sign = prop::sample::select(vec!["", "", "", "-", "+"]);
@@ -153,12 +176,14 @@ proptest! {
             "[0-9.]{0,22}",
             "[0-9]{17,20}(\\.0{0,4})?",
             "[0-9eE.+-]{0,10}",
+            "[0-9]{1,8}\\.[0-9]{1,4}0{0,5}",
+            "[/-:]{1,16}",
         ],
         decimals in 0..=SCALE_MAX,
     ) {
         let general = || i64::try_from(Decimal::parse(text.as_bytes())?.at_scale(decimals)?)
             .map_err(|_| DecimalError::TooLarge);
-        if let Some(mantissa) = parse_plain(text.as_bytes(), decimals) {
+        if let Some(mantissa) = parse_short(text.as_bytes(), decimals) {
             prop_assert_eq!(Ok(mantissa), general());
         }
         prop_assert_eq!(parse_mantissa(text.as_bytes(), decimals), general());

@@ -120,8 +120,8 @@ fn attach<'a>((frame, bids): Bare<'a>, text: &'a [u8], spans: &'a [LevelSpan]) -
 
 /// Tells whether a stream of this name is read: `btcusdt@trade`, `@bookTicker`, `@depth`,
 /// `@depth@100ms`. Not `@depth20`, whose futures form looks like a difference and is none.
-pub(super) fn is_read(stream: &str) -> bool {
-    let mut parts = stream.as_bytes().splitn(3, |byte| *byte == b'@');
+pub(super) fn is_read(stream: &[u8]) -> bool {
+    let mut parts = stream.splitn(3, |byte| *byte == b'@');
     let channel = parts.nth(1);
     match channel {
         Some(b"depth") => true,
@@ -141,7 +141,7 @@ fn understand<'a>(
     };
     let stream = root.get("stream").and_then(ValueIntoString::into_string);
     let data = match (stream, root.get("data")) {
-        (Some(name), Some(data)) if is_read(name) => data.as_object(),
+        (Some(name), Some(data)) if is_read(name.as_bytes()) => data.as_object(),
         (Some(_), _) => None,
         (None, _) => Some(root),
     };
@@ -165,7 +165,7 @@ fn understand<'a>(
 fn trade<'a>(data: &Object<'_, 'a>) -> Result<TradeFrame<'a>, InputFault> {
     let maker = data.get("m").and_then(|value| value.as_bool());
     Ok(TradeFrame {
-        symbol: string(data, "s")?,
+        symbol: string(data, "s")?.as_bytes(),
         trade_id: number(data, "t")?,
         time: number(data, "T")?,
         price: string(data, "p")?.as_bytes(),
@@ -176,7 +176,7 @@ fn trade<'a>(data: &Object<'_, 'a>) -> Result<TradeFrame<'a>, InputFault> {
 
 fn book_ticker<'a>(data: &Object<'_, 'a>) -> Result<BookTickerFrame<'a>, InputFault> {
     Ok(BookTickerFrame {
-        symbol: string(data, "s")?,
+        symbol: string(data, "s")?.as_bytes(),
         update_id: number(data, "u")?,
         bid: string(data, "b")?.as_bytes(),
         bid_qty: string(data, "B")?.as_bytes(),
@@ -192,7 +192,7 @@ fn depth<'a>(
 ) -> Result<Bare<'a>, InputFault> {
     let event_time = number(data, "E")?;
     let frame = DepthFrame {
-        symbol: string(data, "s")?,
+        symbol: string(data, "s")?.as_bytes(),
         first: number(data, "U")?,
         last: number(data, "u")?,
         previous: if has(data, "pu") { Some(number(data, "pu")?) } else { None },

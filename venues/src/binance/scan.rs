@@ -90,13 +90,12 @@ impl<'a> Cursor<'a> {
         (count > 0 && count <= DIGITS_MAX && !zero_leads).then_some(value)
     }
 
-    /// The inside of a string without escapes; its closing quote is not passed.
+    /// The inside of an ASCII string without escapes; its closing quote is not passed.
     #[inline]
-    fn string(&mut self) -> Option<&'a str> {
-        let head = self.take_while(special, |byte| {
+    fn string(&mut self) -> Option<&'a [u8]> {
+        self.take_while(special, |byte| {
             matches!(byte, b' '..=0x7F) && !matches!(byte, b'"' | b'\\')
-        })?;
-        std::str::from_utf8(head).ok()
+        })
     }
 
     /// Digits and points (and slashes, which stand between them in ASCII); whether they are a

@@ -25,7 +25,7 @@ use super::parse::FRAME_LEVELS_MAX;
 use super::wire::{BookTickerFrame, DepthFrame, Frame, Levels, SnapshotFrame, TradeFrame};
 
 /// LIMIT: payloads of one message: a snapshot, everything that was kept, a clearing and a state.
-const UPDATES_MAX: usize = FRAME_LEVELS_MAX + BUFFER_LEVELS_MAX + 2;
+pub const UPDATES_MAX: usize = FRAME_LEVELS_MAX + BUFFER_LEVELS_MAX + 2;
 
 /// What a stream must know of its instrument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +43,10 @@ pub struct StreamSpec {
     pub futures: bool,
 }
 
-/// Payloads of one message, in order. Room for the longest message is taken once.
-#[derive(Clone, Debug)]
-pub struct Updates {
-    bodies: Vec<Body>,
-}
+/// Payloads of one message, in order: [`Body::Trade`], [`Body::Quote`], [`Body::BookClear`],
+/// [`Body::BookLevel`] or [`Body::FeedState`]. No message has more than [`UPDATES_MAX`]: with that
+/// much room nothing allocates.
+pub type Updates = Vec<(InstrumentId, Body)>;
 
 /// One instrument's stream of this venue.
 #[derive(Debug)]
@@ -59,36 +58,6 @@ pub struct Stream {
     quote: Option<u64>,
     /// Id of the last trade.
     trade: Option<u64>,
-}
-
-impl Default for Updates {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Updates {
-    /// Returns an empty list with its room taken.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { bodies: Vec::with_capacity(UPDATES_MAX) }
-    }
-
-    /// Forgets the payloads; the caller does so before each message.
-    pub fn clear(&mut self) {
-        self.bodies.clear();
-    }
-
-    /// Returns the payloads: [`Body::Trade`], [`Body::Quote`], [`Body::BookClear`],
-    /// [`Body::BookLevel`] or [`Body::FeedState`].
-    #[must_use]
-    pub fn bodies(&self) -> &[Body] {
-        &self.bodies
-    }
-
-    fn push(&mut self, body: Body) {
-        self.bodies.push(body);
-    }
 }
 
 impl Stream {
@@ -147,7 +116,8 @@ impl Stream {
         }
         self.trade = Some(frame.trade_id);
         let taker = if frame.buyer_is_maker { Side::Sell } else { Side::Buy };
-        out.push(Body::Trade(Trade { price, qty, trade_id: frame.trade_id, venue_ts, taker }));
+        let trade = Trade { price, qty, trade_id: frame.trade_id, venue_ts, taker };
+        out.push((self.spec.instrument, Body::Trade(trade)));
         Ok(())
     }
 
@@ -162,7 +132,8 @@ impl Stream {
             return Err(InputFault::OutOfOrder);
         }
         self.quote = Some(update_id);
-        out.push(Body::Quote(Quote { bid, ask, bid_qty, ask_qty, update_id }));
+        let quote = Quote { bid, ask, bid_qty, ask_qty, update_id };
+        out.push((self.spec.instrument, Body::Quote(quote)));
         Ok(())
     }
 
@@ -227,7 +198,8 @@ impl Stream {
         self.sequence.give_up();
         if self.status == FeedStatus::Synced {
             self.set_status(FeedStatus::Gap, expected, received, out);
-            out.push(Body::BookClear(BookClear { update_id: 0 }));
+            let clear = BookClear { update_id: 0 };
+            out.push((self.spec.instrument, Body::BookClear(clear)));
         }
         Err(fault)
     }
@@ -242,14 +214,15 @@ impl Stream {
                 return Err(InputFault::Gap);
             }
         };
-        let mark = out.bodies.len();
-        out.push(Body::BookClear(BookClear { update_id: last }));
+        let mark = out.len();
+        let instrument = self.spec.instrument;
+        out.push((instrument, Body::BookClear(BookClear { update_id: last })));
         if let Err(fault) = self.spec.push_levels(levels, last, time, out) {
-            out.bodies.truncate(mark);
+            out.truncate(mark);
             return Err(fault);
         }
         let kept = self.sequence.levels_from(levels_start);
-        out.bodies.extend(kept.iter().copied().map(Body::BookLevel));
+        out.extend(kept.iter().map(|level| (instrument, Body::BookLevel(*level))));
         self.sequence.start(last);
         if self.status != FeedStatus::Synced {
             self.set_status(FeedStatus::Synced, 0, last, out);
@@ -259,7 +232,8 @@ impl Stream {
 
     fn set_status(&mut self, status: FeedStatus, expected: u64, received: u64, out: &mut Updates) {
         self.status = status;
-        out.push(Body::FeedState(FeedState { expected, received, status }));
+        let state = FeedState { expected, received, status };
+        out.push((self.spec.instrument, Body::FeedState(state)));
     }
 }
 
@@ -273,12 +247,12 @@ impl StreamSpec {
         out: &mut Updates,
     ) -> Result<(), InputFault> {
         let venue_ts = venue_time(time)?;
-        let mark = out.bodies.len();
+        let mark = out.len();
         for level in levels.iter() {
             match self.level(level, update_id, venue_ts) {
-                Ok(level) => out.push(Body::BookLevel(level)),
+                Ok(level) => out.push((self.instrument, Body::BookLevel(level))),
                 Err(fault) => {
-                    out.bodies.truncate(mark);
+                    out.truncate(mark);
                     return Err(fault);
                 }
             }

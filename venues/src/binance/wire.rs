@@ -25,7 +25,7 @@ pub enum Frame<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TradeFrame<'a> {
     /// `s`, in capitals.
-    pub symbol: &'a str,
+    pub symbol: &'a [u8],
     /// `t`, rising by one per symbol.
     pub trade_id: u64,
     /// `T`: time of the trade, milliseconds (microseconds on request).
@@ -42,7 +42,7 @@ pub struct TradeFrame<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BookTickerFrame<'a> {
     /// `s`, in capitals.
-    pub symbol: &'a str,
+    pub symbol: &'a [u8],
     /// `u`: update id of the book that this is the touch of.
     pub update_id: u64,
     /// `b`.
@@ -59,7 +59,7 @@ pub struct BookTickerFrame<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DepthFrame<'a> {
     /// `s`, in capitals.
-    pub symbol: &'a str,
+    pub symbol: &'a [u8],
     /// `U`: first update id inside.
     pub first: u64,
     /// `u`: last update id inside.

@@ -8,7 +8,7 @@ use std::io::Write;
 
 use engine::source::Message;
 use model::order::InputFault;
-use venues::binance::{FRAME_BYTES_MAX, Parser, Stream, Updates};
+use venues::binance::{FRAME_BYTES_MAX, Parser, Stream, UPDATES_MAX};
 
 use super::fields::{self, Columns};
 use super::reader::{Cursor, Next};
@@ -24,7 +24,6 @@ pub(super) struct LevelRows {
     header: String,
     stream: Stream,
     parser: Parser,
-    updates: Updates,
     /// The message that is being gathered.
     open: Option<Key>,
     /// First line of it.
@@ -57,7 +56,6 @@ impl LevelRows {
             header,
             stream,
             parser: Parser::new(),
-            updates: Updates::new(),
             open: None,
             first_line: 0,
             broken: None,
@@ -156,19 +154,21 @@ impl LevelRows {
         let broken = self.broken.take();
         let Some(key) = self.open.take() else {
             if let Some((line, fault)) = broken {
-                cursor.fault_at(into, instrument, fault, line);
+                cursor.fault_at(into.updates.len(), into, instrument, (fault, line));
             }
             return;
         };
         self.write(&key);
         self.bids.clear();
         self.asks.clear();
-        self.updates.clear();
+        // Taken once a vector: room for the longest message.
+        into.updates.reserve(UPDATES_MAX);
+        let mark = into.updates.len();
         let (line, fault) = match broken {
             Some((line, fault)) => (line, Some(fault)),
             None => {
                 let frame = self.parser.parse(&self.text);
-                let applied = frame.and_then(|frame| self.stream.apply(&frame, &mut self.updates));
+                let applied = frame.and_then(|frame| self.stream.apply(&frame, &mut into.updates));
                 (self.first_line, applied.err())
             }
         };
@@ -176,9 +176,8 @@ impl LevelRows {
         self.after_snapshot = key.snapshot;
         let steps_back = cursor.tick(into, key.time_ns) && !is_normal;
         if let Some(fault) = fault.or(steps_back.then_some(InputFault::ClockBack)) {
-            cursor.fault_at(into, instrument, fault, line);
+            cursor.fault_at(mark, into, instrument, (fault, line));
         }
-        into.updates.extend(self.updates.bodies().iter().map(|body| (instrument, *body)));
     }
 
     /// Drops the gathered message, whose end is missing and was reported.

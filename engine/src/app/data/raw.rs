@@ -3,7 +3,7 @@
 use engine::source::Message;
 use model::id::{InstrumentId, NO_INSTRUMENT};
 use model::order::InputFault;
-use venues::binance::{Frame, Parser, Stream, Updates};
+use venues::binance::{Frame, Parser, Stream, UPDATES_MAX, Updates};
 
 use super::fields;
 use super::reader::{Cursor, Next};
@@ -16,7 +16,6 @@ pub(super) struct Raw {
     /// Route of the line before: lines of one feed come in runs.
     last: usize,
     parser: Parser,
-    updates: Updates,
 }
 
 /// Where the messages of one feed go.
@@ -33,7 +32,7 @@ pub(super) struct Route {
 impl Raw {
     /// Returns the rows of a capture with these feeds.
     pub(super) fn new(labelled: bool, routes: Vec<Route>) -> Self {
-        Self { labelled, routes, last: 0, parser: Parser::new(), updates: Updates::new() }
+        Self { labelled, routes, last: 0, parser: Parser::new() }
     }
 
     /// Reads one line; false at the end.
@@ -43,7 +42,10 @@ impl Raw {
             Next::TooLong | Next::Failed => return true,
             Next::End => return false,
         }
-        let outcome = self.apply(cursor.line());
+        // Taken once a vector: room for the longest message.
+        into.updates.reserve(UPDATES_MAX);
+        let mark = into.updates.len();
+        let outcome = self.apply(cursor.line(), &mut into.updates);
         let (time_ns, instrument, fault) = match outcome {
             Ok((time_ns, instrument)) => (Some(time_ns), instrument, None),
             Err(Refused { time_ns, instrument, fault }) => (time_ns, instrument, Some(fault)),
@@ -51,14 +53,16 @@ impl Raw {
         let instrument = instrument.unwrap_or(cursor.instrument());
         let steps_back = time_ns.is_some_and(|time_ns| cursor.tick(into, time_ns));
         if let Some(fault) = fault.or(steps_back.then_some(InputFault::ClockBack)) {
-            cursor.fault(into, instrument, fault);
+            cursor.fault_before(mark, into, instrument, fault);
         }
-        into.updates.extend(self.updates.bodies().iter().map(|body| (instrument, *body)));
         true
     }
 
-    fn apply(&mut self, line: &[u8]) -> Result<(i64, Option<InstrumentId>), Refused> {
-        self.updates.clear();
+    fn apply(
+        &mut self,
+        line: &[u8],
+        out: &mut Updates,
+    ) -> Result<(i64, Option<InstrumentId>), Refused> {
         let refuse = |time_ns, instrument, fault| Refused { time_ns, instrument, fault };
         let Some((time_ns, label, json)) = fields::raw_payload(line, self.labelled) else {
             return Err(refuse(None, None, InputFault::Malformed));
@@ -67,14 +71,14 @@ impl Raw {
             Ok(frame) => frame,
             // A line that cannot be read is not trusted with the time either.
             Err(fault) => {
-                let route = route(&self.routes, self.last, label, "");
+                let route = route(&self.routes, self.last, label, b"");
                 let known = route.and_then(|at| self.routes.get(at));
                 let instrument = known.map(|route| route.stream.instrument());
                 return Err(refuse(None, instrument, fault));
             }
         };
         if frame == Frame::Other {
-            let at = route(&self.routes, self.last, label, "");
+            let at = route(&self.routes, self.last, label, b"");
             let instrument = at.and_then(|at| self.routes.get(at)).map(|at| at.stream.instrument());
             return Err(refuse(Some(time_ns), instrument, InputFault::UnknownKind));
         }
@@ -83,7 +87,7 @@ impl Raw {
             Frame::BookTicker(frame) => frame.symbol,
             Frame::Depth(frame) => frame.symbol,
             // Names no symbol: only the label, or the capture of one instrument, says whose it is.
-            Frame::Snapshot(_) | Frame::Other => "",
+            Frame::Snapshot(_) | Frame::Other => b"",
         };
         let Some(at) = route(&self.routes, self.last, label, symbol) else {
             return Err(refuse(Some(time_ns), Some(NO_INSTRUMENT), InputFault::UnknownSymbol));
@@ -93,7 +97,7 @@ impl Raw {
             return Err(refuse(Some(time_ns), Some(NO_INSTRUMENT), InputFault::UnknownSymbol));
         };
         let instrument = Some(route.stream.instrument());
-        match route.stream.apply(&frame, &mut self.updates) {
+        match route.stream.apply(&frame, out) {
             Ok(()) => Ok((time_ns, instrument)),
             Err(fault) => Err(refuse(Some(time_ns), instrument, fault)),
         }
@@ -108,12 +112,13 @@ struct Refused {
 }
 
 /// Finds the feed of a message. Without a symbol the label must say it, or there is only one feed.
-fn route(routes: &[Route], last: usize, label: &[u8], symbol: &str) -> Option<usize> {
+fn route(routes: &[Route], last: usize, label: &[u8], symbol: &[u8]) -> Option<usize> {
     if label.is_empty() && symbol.is_empty() {
         return (routes.len() == 1).then_some(0);
     }
-    let fits =
-        |route: &Route| route.label == label && (symbol.is_empty() || route.venue_symbol == symbol);
+    let fits = |route: &Route| {
+        route.label == label && (symbol.is_empty() || route.venue_symbol.as_bytes() == symbol)
+    };
     if routes.get(last).is_some_and(fits) {
         return Some(last);
     }

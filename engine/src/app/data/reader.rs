@@ -164,21 +164,34 @@ impl Cursor {
         instrument: InstrumentId,
         fault: InputFault,
     ) {
-        self.fault_at(into, instrument, fault, self.lines.number());
+        self.fault_before(into.updates.len(), into, instrument, fault);
     }
 
-    /// As [`Cursor::fault`], for a message that began on an earlier line.
-    pub(super) fn fault_at(
+    /// As [`Cursor::fault`], before what the message led to: its updates from `mark` on.
+    pub(super) fn fault_before(
         &mut self,
+        mark: usize,
         into: &mut Message,
         instrument: InstrumentId,
         fault: InputFault,
-        line: u64,
+    ) {
+        self.fault_at(mark, into, instrument, (fault, self.lines.number()));
+    }
+
+    /// As [`Cursor::fault_before`], for a message that began on the line of this number.
+    pub(super) fn fault_at(
+        &mut self,
+        mark: usize,
+        into: &mut Message,
+        instrument: InstrumentId,
+        (fault, line): (InputFault, u64),
     ) {
         self.bad = self.bad.saturating_add(1);
         into.ts = Nanos(self.clock_ns);
         let source = self.source;
-        into.updates.push((instrument, Body::BadInput(BadInput { line, count: 1, source, fault })));
+        let bad = BadInput { line, count: 1, source, fault };
+        let mark = mark.min(into.updates.len());
+        into.updates.insert(mark, (instrument, Body::BadInput(bad)));
     }
 }
 

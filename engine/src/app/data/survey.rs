@@ -187,7 +187,8 @@ pub(super) fn feeds(path: &Path, labelled: bool) -> Result<Vec<Seen>, DataError>
             continue;
         }
         let is_same = |feed: &Seen| {
-            feed.label == label && (labelled || feed.venue_symbol.eq_ignore_ascii_case(symbol))
+            feed.label == label
+                && (labelled || feed.venue_symbol.as_bytes().eq_ignore_ascii_case(symbol))
         };
         if !seen.get(last).is_some_and(is_same) {
             last = match seen.iter().position(is_same) {
@@ -196,7 +197,7 @@ pub(super) fn feeds(path: &Path, labelled: bool) -> Result<Vec<Seen>, DataError>
                 None => {
                     seen.push(Seen {
                         label: label.to_owned(),
-                        venue_symbol: symbol.to_ascii_uppercase(),
+                        venue_symbol: String::from_utf8_lossy(symbol).to_ascii_uppercase(),
                         ..Seen::default()
                     });
                     seen.len().saturating_sub(1)
@@ -227,29 +228,30 @@ enum Content {
 }
 
 /// Returns symbol and kind of a message, from the name of its stream where it has one.
-fn content<'a>(json: &'a [u8], parser: &'a mut Parser) -> (&'a str, Content) {
+fn content<'a>(json: &'a [u8], parser: &'a mut Parser) -> (&'a [u8], Content) {
     if let Some(rest) = json.strip_prefix(b"{\"stream\":\"") {
         let name_end = memchr::memchr(b'"', rest).unwrap_or(0);
-        let name = rest.get(..name_end).and_then(|name| std::str::from_utf8(name).ok());
-        if let Some((symbol, channel)) = name.and_then(|name| name.split_once('@')) {
+        let name = rest.get(..name_end).unwrap_or_default();
+        let mut parts = name.splitn(2, |byte| *byte == b'@');
+        if let (Some(symbol), Some(channel)) = (parts.next(), parts.next()) {
             return match channel {
-                "trade" => (symbol, Content::Trade),
-                "bookTicker" => (symbol, Content::Quote),
-                "depth" => (symbol, Content::Book),
-                _ if channel.starts_with("depth@") => (symbol, Content::Book),
+                b"trade" => (symbol, Content::Trade),
+                b"bookTicker" => (symbol, Content::Quote),
+                b"depth" => (symbol, Content::Book),
+                _ if channel.starts_with(b"depth@") => (symbol, Content::Book),
                 _ => (symbol, Content::Other),
             };
         }
     }
     if json.starts_with(b"{\"lastUpdateId\":") {
-        return ("", Content::Book);
+        return (b"", Content::Book);
     }
     match parser.parse(json) {
         Ok(Frame::Trade(frame)) => (frame.symbol, Content::Trade),
         Ok(Frame::BookTicker(frame)) => (frame.symbol, Content::Quote),
         Ok(Frame::Depth(frame)) => (frame.symbol, Content::Book),
-        Ok(Frame::Snapshot(_)) => ("", Content::Book),
-        Ok(Frame::Other) | Err(_) => ("", Content::Other),
+        Ok(Frame::Snapshot(_)) => (b"", Content::Book),
+        Ok(Frame::Other) | Err(_) => (b"", Content::Other),
     }
 }
 
@@ -313,17 +315,17 @@ fn see_message(grid: &mut Grid, parser: &mut Parser, json: &[u8], of: &Seen) {
         }
     };
     match parser.parse(json) {
-        Ok(Frame::Trade(frame)) if frame.symbol == of.venue_symbol => {
+        Ok(Frame::Trade(frame)) if frame.symbol == of.venue_symbol.as_bytes() => {
             grid.see_price(frame.price);
             grid.see_qty(frame.qty);
         }
-        Ok(Frame::BookTicker(frame)) if frame.symbol == of.venue_symbol => {
+        Ok(Frame::BookTicker(frame)) if frame.symbol == of.venue_symbol.as_bytes() => {
             for (price, qty) in [(frame.bid, frame.bid_qty), (frame.ask, frame.ask_qty)] {
                 grid.see_price(price);
                 grid.see_qty(qty);
             }
         }
-        Ok(Frame::Depth(frame)) if frame.symbol == of.venue_symbol => {
+        Ok(Frame::Depth(frame)) if frame.symbol == of.venue_symbol.as_bytes() => {
             see_levels(grid, frame.levels);
         }
         Ok(Frame::Snapshot(frame)) => see_levels(grid, frame.levels),

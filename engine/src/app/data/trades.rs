@@ -2,7 +2,7 @@
 
 use engine::source::Message;
 use model::order::InputFault;
-use venues::binance::{Frame, Stream, TradeFrame, Updates};
+use venues::binance::{Frame, Stream, TradeFrame};
 
 use super::fields::{self, Columns};
 use super::reader::{Cursor, Next};
@@ -17,13 +17,12 @@ pub(super) struct TradeRows {
     columns: Columns,
     header: String,
     stream: Stream,
-    updates: Updates,
 }
 
 impl TradeRows {
     /// Returns the rows of a file with this header line.
     pub(super) fn new(columns: Columns, header: String, stream: Stream) -> Self {
-        Self { columns, header, stream, updates: Updates::new() }
+        Self { columns, header, stream }
     }
 
     /// Reads one line; false at the end.
@@ -39,17 +38,16 @@ impl TradeRows {
             cursor.uncount();
             return true;
         }
-        self.updates.clear();
         let Some((time_ns, frame)) = frame(&self.columns, line) else {
             cursor.fault(into, instrument, InputFault::Malformed);
             return true;
         };
-        let fault = self.stream.apply(&Frame::Trade(frame), &mut self.updates).err();
+        let mark = into.updates.len();
+        let fault = self.stream.apply(&Frame::Trade(frame), &mut into.updates).err();
         let steps_back = cursor.tick(into, time_ns);
         if let Some(fault) = fault.or(steps_back.then_some(InputFault::ClockBack)) {
-            cursor.fault(into, instrument, fault);
+            cursor.fault_before(mark, into, instrument, fault);
         }
-        into.updates.extend(self.updates.bodies().iter().map(|body| (instrument, *body)));
         true
     }
 }
@@ -67,7 +65,7 @@ fn frame<'a>(columns: &'a Columns, line: &'a [u8]) -> Option<(i64, TradeFrame<'a
         _ => return None,
     };
     let frame = TradeFrame {
-        symbol: "",
+        symbol: b"",
         trade_id: fields::integer(row.at(2))?,
         time: fields::integer(row.at(1))?,
         price: row.at(3),

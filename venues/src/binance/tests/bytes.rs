@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{SPOT, futures, words};
-use crate::binance::{FRAME_BYTES_MAX, Parser, Stream, Updates};
+use crate::binance::{FRAME_BYTES_MAX, Parser, Stream, UPDATES_MAX, Updates};
 
 /// One message of each recorded form, and relatives of them.
 const SEEDS: &[&str] = &[
@@ -176,7 +176,7 @@ fn mutate(text: &mut Vec<u8>, at: usize, edit: &Edit) {
 
 /// Reads a message both ways and applies it; only a panic or a disagreement fails.
 fn drive(texts: &[Vec<u8>]) {
-    let (mut parser, mut out) = (Parser::new(), Updates::new());
+    let (mut parser, mut out) = (Parser::new(), Updates::with_capacity(UPDATES_MAX));
     let mut streams = [Stream::new(SPOT), Stream::new(futures(2))];
     for text in texts {
         words(&mut parser, text);

@@ -6,7 +6,8 @@ use model::order::Side;
 
 use super::{SPOT, futures};
 use crate::binance::{
-    BUFFER_LEVELS_MAX, BUFFER_MESSAGES_MAX, FRAME_LEVELS_MAX, Parser, Stream, StreamSpec, Updates,
+    BUFFER_LEVELS_MAX, BUFFER_MESSAGES_MAX, FRAME_LEVELS_MAX, Parser, Stream, StreamSpec,
+    UPDATES_MAX, Updates,
 };
 
 /// Plays a script, a line for each message: what it is, then what must come of it.
@@ -15,7 +16,8 @@ use crate::binance::{
 /// the price `id`. Results: `ok` or the fault, then the payloads.
 fn check(futures_venue: bool, script: &str) {
     let spec = if futures_venue { futures(2) } else { SPOT };
-    let (mut parser, mut stream, mut out) = (Parser::new(), Stream::new(spec), Updates::new());
+    let (mut parser, mut stream, mut out) =
+        (Parser::new(), Stream::new(spec), Updates::with_capacity(UPDATES_MAX));
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (message, expected) = line.split_once("->").unwrap();
         let words: Vec<&str> = message.split_whitespace().collect();
@@ -44,7 +46,7 @@ fn apply(parser: &mut Parser, stream: &mut Stream, out: &mut Updates, text: &str
     out.clear();
     let result = parser.parse(text.as_bytes()).and_then(|frame| stream.apply(&frame, out));
     let mut words = vec![result.map_or_else(|fault| format!("{fault:?}"), |()| "ok".to_owned())];
-    for body in out.bodies() {
+    for (_, body) in out.iter() {
         words.push(match body {
             Body::Trade(trade) => {
                 let (price, qty) = (trade.price.0, trade.qty.0);
@@ -143,7 +145,8 @@ fn a_refused_depth_message_takes_the_book_with_it() {
 
 #[test]
 fn what_is_kept_has_a_limit() {
-    let (mut parser, mut stream, mut out) = (Parser::new(), Stream::new(SPOT), Updates::new());
+    let (mut parser, mut stream, mut out) =
+        (Parser::new(), Stream::new(SPOT), Updates::with_capacity(UPDATES_MAX));
     for id in 1..=BUFFER_MESSAGES_MAX {
         let text = depth(&id.to_string(), &id.to_string(), "", "1.00", "2");
         assert_eq!(apply(&mut parser, &mut stream, &mut out, &text), "ok");
@@ -205,7 +208,7 @@ quote 1.05 x 1.10 2              -> Malformed
 #[test]
 fn values_off_the_grid_are_refused() {
     let spec = StreamSpec { tick: Price(5), ..futures(2) };
-    let (mut parser, mut out) = (Parser::new(), Updates::new());
+    let (mut parser, mut out) = (Parser::new(), Updates::with_capacity(UPDATES_MAX));
     for line in VALUES.lines().filter(|line| !line.is_empty()) {
         let (message, expected) = line.split_once("->").unwrap();
         let words: Vec<&str> =
@@ -227,7 +230,8 @@ fn values_off_the_grid_are_refused() {
 
 #[test]
 fn repeats_of_trades_and_quotes_are_counted_and_ignored() {
-    let (mut parser, mut stream, mut out) = (Parser::new(), Stream::new(SPOT), Updates::new());
+    let (mut parser, mut stream, mut out) =
+        (Parser::new(), Stream::new(SPOT), Updates::with_capacity(UPDATES_MAX));
     let trade = |id: u32| {
         format!(
             r#"{{"e":"trade","E":1,"s":"X","t":{id},"p":"1","q":"1","T":0,"m":false,"M":true}}"#

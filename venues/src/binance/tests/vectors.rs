@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::{SPOT, folders, futures, is_other, messages, read, words};
 use crate::binance::scan::scan;
-use crate::binance::{Frame, Parser, Stream, StreamSpec, Updates};
+use crate::binance::{Frame, Parser, Stream, StreamSpec, UPDATES_MAX, Updates};
 
 /// The feed stage's part, in short: folds updates and compares the touch with the quotes.
 struct Replay {
@@ -38,7 +38,7 @@ impl Replay {
         Self {
             parser: Parser::new(),
             stream: Stream::new(spec),
-            out: Updates::new(),
+            out: Updates::with_capacity(UPDATES_MAX),
             book: Book::new(),
             quotes: BTreeMap::new(),
             open: 0,
@@ -55,9 +55,9 @@ impl Replay {
         let mut replay = Self::new(spec);
         for text in messages {
             if let Ok(Frame::BookTicker(frame)) = replay.parser.parse(text) {
-                let mut quote = Updates::new();
+                let mut quote = Updates::with_capacity(UPDATES_MAX);
                 Stream::new(spec).apply(&Frame::BookTicker(frame), &mut quote).unwrap();
-                let Body::Quote(quote) = quote.bodies()[0] else { panic!("no quote") };
+                let Body::Quote(quote) = quote[0].1 else { panic!("no quote") };
                 replay.quotes.insert(quote.update_id, quote);
             }
         }
@@ -73,7 +73,7 @@ impl Replay {
         if let Err(fault) = frame.and_then(|frame| self.stream.apply(&frame, &mut self.out)) {
             self.faults.push((line, fault));
         }
-        let bodies = self.out.bodies().to_vec();
+        let bodies = self.out.iter().map(|(_, body)| *body).collect::<Vec<Body>>();
         for (index, body) in bodies.iter().enumerate() {
             match body {
                 Body::BookClear(clear) => {
@@ -281,7 +281,7 @@ fn third(text: &[u8]) -> String {
     let data = root.get("data").unwrap_or(&root);
     let fields = |pairs: &[(&str, &str)]| -> String {
         let one = |(name, key): &(&str, &str)| match &data[key] {
-            Value::String(text) if *name != "symbol" => format!("{name}: {:?}", text.as_bytes()),
+            Value::String(text) => format!("{name}: {:?}", text.as_bytes()),
             value => format!("{name}: {value}"),
         };
         pairs.iter().map(one).collect::<Vec<_>>().join(", ")
@@ -353,7 +353,7 @@ fn after_warm_up_nothing_allocates() {
     let text = read(&folder.join("md/btcusdt_20240808.raw.gz"), 4 << 20);
     let messages = messages(&text);
     // The scanner needs no warm-up.
-    let (mut parser, mut out) = (Parser::new(), Updates::new());
+    let (mut parser, mut out) = (Parser::new(), Updates::with_capacity(UPDATES_MAX));
     let mut stream = Stream::new(SPOT);
     let scanned = assert_no_alloc(|| play(&mut stream, &mut parser, &mut out, &messages, false));
     // simd-json sizes its buffers by what it has seen.
@@ -379,8 +379,8 @@ fn play(
         out.clear();
         let frame = if general { parser.parse_general(text) } else { parser.parse(text) };
         if frame.and_then(|frame| stream.apply(&frame, out)).is_ok() {
-            count += out.bodies().len();
-            if let Some(Body::BookLevel(level)) = out.bodies().last() {
+            count += out.len();
+            if let Some((_, Body::BookLevel(level))) = out.last() {
                 last = Some(*level);
             }
         }
