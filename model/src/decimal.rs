@@ -149,51 +149,37 @@ pub fn parse_mantissa(text: &[u8], decimals: u8) -> Result<i64, DecimalError> {
 /// point (7 when there are more than 8 characters) and 8 behind it, and loses none; `None` asks for
 /// the general path.
 ///
-/// In a word of text the first character is the lowest byte. The digits before the point are
-/// shifted up against the top of their word and those behind it are masked there: what is missing
-/// in front of them then reads as zeros.
+/// In a word of text the first character is the lowest byte. Digits at the top of a word, with
+/// nothing below, are a number; digits at its bottom, with nothing above, are a fraction of eight
+/// decimals.
 #[inline]
 fn parse_short(text: &[u8], decimals: u8) -> Option<i64> {
-    if usize::from(decimals) > SHORT_DECIMALS_MAX {
-        return None;
-    }
+    let unit = *UNITS.get(usize::from(decimals))?;
+    let kept_bits = u32::from(decimals).wrapping_mul(8);
     let (first, last) = ends(text)?;
-    let len = u32::try_from(text.len()).ok()?;
+    let text_bits = u32::try_from(text.len()).ok()?.wrapping_mul(8);
     let differs = first ^ repeat(b'.');
     let points = differs.wrapping_sub(repeat(1)) & !differs & repeat(0x80);
-    // Characters before the point and behind it.
-    let (whole, fraction) = if points == 0 {
-        (len, 0)
+    // Bits of the characters before the point and behind it.
+    let (whole_bits, behind_bits) = if points == 0 {
+        (text_bits, 0)
     } else {
-        let whole = points.trailing_zeros() / 8;
-        (whole, len.wrapping_sub(whole).wrapping_sub(1))
+        let whole_bits = points.trailing_zeros().wrapping_sub(7);
+        (whole_bits, text_bits.wrapping_sub(whole_bits).wrapping_sub(8))
     };
-    let has_digits = (1..=8).contains(&whole) && fraction <= 8 && (points == 0 || fraction > 0);
-    if !has_digits {
+    if whole_bits == 0 || whole_bits > 64 || behind_bits > 64 || (behind_bits == 0 && points != 0) {
         return None;
     }
-    let whole = (first ^ repeat(b'0')) << 8_u32.wrapping_mul(8_u32.wrapping_sub(whole));
-    let behind = (last ^ repeat(b'0')) & top_bytes(fraction);
-    if !are_digits(whole) || !are_digits(behind) {
+    let whole = (first ^ repeat(b'0')) << 64_u32.wrapping_sub(whole_bits);
+    let behind = (last ^ repeat(b'0')).checked_shr(64_u32.wrapping_sub(behind_bits)).unwrap_or(0);
+    let lost = behind.checked_shr(kept_bits).unwrap_or(0);
+    if lost != 0 || !are_digits(whole, behind) {
         return None;
     }
-    let wanted = u32::from(decimals);
-    let behind = if fraction > wanted {
-        let surplus = fraction.wrapping_sub(wanted);
-        if behind & top_bytes(surplus) != 0 {
-            return None;
-        }
-        value(behind.checked_shl(surplus.wrapping_mul(8)).unwrap_or(0))
-    } else {
-        value(behind).wrapping_mul(power(wanted.wrapping_sub(fraction))?)
-    };
-    // Below 10^8 * 10^10 + 10^10: no overflow.
-    i64::try_from(value(whole).wrapping_mul(power(wanted)?).wrapping_add(behind)).ok()
+    let behind = behind.checked_shl(64_u32.wrapping_sub(kept_bits)).unwrap_or(0);
+    // Below 10^16: no overflow.
+    i64::try_from(value(whole).wrapping_mul(unit).wrapping_add(value(behind))).ok()
 }
-
-/// LIMIT: decimals of the short path: 8 digits before the point and as many behind it as this stay
-/// within an `i64`.
-const SHORT_DECIMALS_MAX: usize = 10;
 
 /// Returns the first and the last eight characters of a text of 1 to 16. A text of fewer than
 /// eight stands at the bottom of the first word and at the top of the last, with zero bytes around.
@@ -223,17 +209,20 @@ const fn repeat(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
-/// Returns a mask of the `count` bytes at the top of a word.
+/// Reads eight digits; `None` when one of the characters is another.
 #[inline]
-fn top_bytes(count: u32) -> u64 {
-    !u64::MAX.checked_shr(count.wrapping_mul(8)).unwrap_or(0)
+#[must_use]
+pub fn eight_digits(text: [u8; 8]) -> Option<u64> {
+    let digits = u64::from_le_bytes(text) ^ repeat(b'0');
+    are_digits(digits, 0).then(|| value(digits))
 }
 
-/// Tells whether each byte of a word is at most 9. A byte that carries into its neighbour has its
-/// own top bit set.
+/// Tells whether each byte of two words is at most 9. A byte that carries into its neighbour has
+/// its own top bit set.
 #[inline]
-fn are_digits(word: u64) -> bool {
-    (word.wrapping_add(repeat(0x76)) | word) & repeat(0x80) == 0
+fn are_digits(one: u64, two: u64) -> bool {
+    let above = one.wrapping_add(repeat(0x76)) | two.wrapping_add(repeat(0x76));
+    (above | one | two) & repeat(0x80) == 0
 }
 
 /// Returns the number that eight digits are, the first in the lowest byte: neighbours are joined to
@@ -245,23 +234,8 @@ fn value(digits: u64) -> u64 {
     fours.wrapping_mul((10_000 << 32) | 1) >> 32
 }
 
-#[inline]
-fn power(exponent: u32) -> Option<u64> {
-    POWERS.get(usize::try_from(exponent).ok()?).copied()
-}
-
-/// Ten to 0 through [`SHORT_DECIMALS_MAX`].
-const POWERS: [u64; SHORT_DECIMALS_MAX + 1] = {
-    let mut powers = [1_u64; SHORT_DECIMALS_MAX + 1];
-    let mut rest: &mut [u64] = &mut powers;
-    let mut power = 1_u64;
-    while let Some((first, others)) = rest.split_first_mut() {
-        *first = power;
-        power = power.saturating_mul(10);
-        rest = others;
-    }
-    powers
-};
+/// Ten to the power of the decimals that the short path knows.
+const UNITS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
 /// Returns the mantissa at `decimals` decimals as text, without a sign of rounding: `352601` at 1
 /// is `35260.1`. Trailing zeros stay, so equal scales give equal widths.

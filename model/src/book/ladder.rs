@@ -9,6 +9,12 @@ use super::{LEVELS_MAX, Level};
 use crate::codec::{Image, ImageError, ImageReader, ImageWriter};
 use crate::num::{Price, Qty};
 
+/// Keys that a search looks at together. Of 1.3 million recorded changes two thirds lie at most this
+/// far from the one before.
+const WINDOW: usize = 16;
+/// Those of them below where the last search ended: a message's changes go away from the touch.
+const WINDOW_BELOW: usize = 11;
+
 /// One side. Keys are prices for bids and negated prices for asks, so that both sort best last.
 #[derive(Clone, Debug)]
 pub(super) struct Ladder {
@@ -126,41 +132,52 @@ impl Ladder {
         }
     }
 
-    /// Finds a key from where the last search ended, in steps that double, then by halves.
+    /// Finds a key from where the last search ended: in the window around it without a branch a
+    /// key, beyond it in steps that double, then by halves.
     #[inline]
     fn find(&mut self, key: i64) -> Result<usize, usize> {
         let len = self.keys.len();
         let (mut low, mut high) = (0, len);
-        let mut step = 4_usize;
-        let start = self.finger.min(len);
-        if self.keys.get(start).is_some_and(|found| *found <= key) {
-            low = start;
-            while let Some(found) = self.keys.get(low.saturating_add(step)) {
-                if *found > key {
-                    high = low.saturating_add(step);
-                    break;
+        let window_at = self.finger.min(len).saturating_sub(WINDOW_BELOW);
+        let window: Option<&[i64; WINDOW]> =
+            self.keys.get(window_at..).and_then(<[i64]>::first_chunk);
+        if let Some(window) = window {
+            let window_end = window_at.saturating_add(WINDOW);
+            let lower = window.iter().filter(|found| **found < key).count();
+            let mut step = WINDOW;
+            match lower {
+                0 => {
+                    high = window_at;
+                    while let Some(at) = high.checked_sub(step) {
+                        if self.keys.get(at).is_some_and(|found| *found < key) {
+                            low = at;
+                            break;
+                        }
+                        high = at;
+                        step = step.saturating_mul(2);
+                    }
                 }
-                low = low.saturating_add(step);
-                step = step.saturating_mul(2);
-            }
-        } else {
-            high = start;
-            while let Some(at) = high.checked_sub(step) {
-                if self.keys.get(at).is_some_and(|found| *found <= key) {
-                    low = at;
-                    break;
+                WINDOW => {
+                    low = window_end;
+                    while let Some(found) = self.keys.get(low.saturating_add(step)) {
+                        if *found >= key {
+                            high = low.saturating_add(step);
+                            break;
+                        }
+                        low = low.saturating_add(step);
+                        step = step.saturating_mul(2);
+                    }
                 }
-                high = at;
-                step = step.saturating_mul(2);
+                _ => {
+                    low = window_at.saturating_add(lower);
+                    high = low;
+                }
             }
         }
         let range = self.keys.get(low..high).unwrap_or_default();
-        let found = match range.binary_search(&key) {
-            Ok(at) => Ok(low.saturating_add(at)),
-            Err(at) => Err(low.saturating_add(at)),
-        };
-        self.finger = found.unwrap_or_else(|place| place);
-        found
+        let at = low.saturating_add(range.partition_point(|found| *found < key));
+        self.finger = at;
+        if self.keys.get(at) == Some(&key) { Ok(at) } else { Err(at) }
     }
 
     fn insert(&mut self, at: usize, key: i64, qty: i64) {

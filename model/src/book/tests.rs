@@ -94,6 +94,37 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 32,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// Runs of changes as messages bring them, over more levels than a search looks at together.
+    #[test]
+    fn a_deep_book_is_a_sorted_map(
+        messages in prop::collection::vec(
+            (any::<bool>(), -2_000_i64..2_000, 1_i64..60, 1_usize..60, 0_i64..3),
+            0..200,
+        ),
+    ) {
+        let (mut book, mut naive) = (Book::new(), Naive::default());
+        for (buy, start, stride, count, qty) in messages {
+            let side = if buy { Side::Buy } else { Side::Sell };
+            for step in 0..i64::try_from(count).unwrap() {
+                let price = start + step * stride;
+                let qty = (qty + step) % 3;
+                prop_assert_eq!(
+                    book.set(side, Price(price), Qty(qty)).0,
+                    naive.set(side, price, qty)
+                );
+            }
+        }
+        check_equal(&book, &mut naive)?;
+    }
+}
+
 #[test]
 fn a_full_side_drops_its_worst_levels_and_counts_them() {
     let full = i64::try_from(LEVELS_MAX).unwrap();

@@ -109,7 +109,8 @@ fn what_venues_print_takes_the_short_path() {
         ("0.00100000", 8, 100_000),
         ("12345678.1", 1, 0),
         ("1234567.12345678", 8, 123_456_712_345_678),
-        ("99999999", 10, 999_999_990_000_000_000),
+        ("99999999", 8, 9_999_999_900_000_000),
+        ("5.5", 9, 0),
         ("61234.5", 1, 612_345),
         ("0.001", 3, 1),
         ("0.1", 3, 100),
@@ -117,7 +118,7 @@ fn what_venues_print_takes_the_short_path() {
         ("1.00000000", 0, 1),
     ] {
         let found = parse_short(text.as_bytes(), decimals);
-        // The point must stand in the first eight characters.
+        // The point must stand in the first eight characters, and there are eight decimals.
         assert_eq!(found, (mantissa > 0).then_some(mantissa), "{text} at {decimals}");
     }
     for text in ["0.01", "-1.5", "1.", ".5", "", "1..5", "1.5.", "1:", "1/", "\u{b1}.5"] {

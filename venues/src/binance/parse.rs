@@ -121,13 +121,9 @@ fn attach<'a>((frame, bids): Bare<'a>, text: &'a [u8], spans: &'a [LevelSpan]) -
 /// Tells whether a stream of this name is read: `btcusdt@trade`, `@bookTicker`, `@depth`,
 /// `@depth@100ms`. Not `@depth20`, whose futures form looks like a difference and is none.
 pub(super) fn is_read(stream: &[u8]) -> bool {
-    let mut parts = stream.splitn(3, |byte| *byte == b'@');
-    let channel = parts.nth(1);
-    match channel {
-        Some(b"depth") => true,
-        Some(b"trade" | b"bookTicker") => parts.next().is_none(),
-        Some(_) | None => false,
-    }
+    let at = stream.iter().position(|byte| *byte == b'@').map(|at| at.saturating_add(1));
+    let channel = at.and_then(|at| stream.get(at..)).unwrap_or_default();
+    matches!(channel, b"trade" | b"bookTicker" | b"depth") || channel.starts_with(b"depth@")
 }
 
 fn understand<'a>(

@@ -6,6 +6,8 @@
 //!
 //! It recognises each of the 347,927 recorded messages.
 
+use model::decimal::eight_digits;
+
 use super::parse::{Bare, FRAME_LEVELS_MAX, is_read};
 use super::wire::{
     BookTickerFrame, DepthFrame, Frame, LevelSpan, Levels, SnapshotFrame, TradeFrame,
@@ -77,7 +79,15 @@ impl<'a> Cursor<'a> {
     #[inline]
     fn number(&mut self) -> Option<u64> {
         let (mut value, mut count) = (0_u64, 0_usize);
-        for byte in self.rest {
+        let mut rest = self.rest;
+        while let Some((eight, tail)) = rest.split_first_chunk()
+            && let Some(digits) = eight_digits(*eight)
+        {
+            value = value.wrapping_mul(100_000_000).wrapping_add(digits);
+            count = count.wrapping_add(8);
+            rest = tail;
+        }
+        for byte in rest {
             let digit = byte.wrapping_sub(b'0');
             if digit > 9 {
                 break;

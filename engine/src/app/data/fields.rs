@@ -2,6 +2,8 @@
 
 use memchr::memchr;
 
+use model::decimal::eight_digits;
+
 use super::survey::Format;
 
 /// Header line of L2 files.
@@ -90,7 +92,16 @@ impl<'a> Row<'a> {
 pub(super) fn stamp(line: &[u8]) -> Option<(i64, &[u8])> {
     let mut number = 0_i64;
     let mut digits = 0_usize;
-    for byte in line {
+    let mut rest = line;
+    while digits < 16
+        && let Some((eight, tail)) = rest.split_first_chunk()
+        && let Some(value) = eight_digits(*eight)
+    {
+        number = number.wrapping_mul(100_000_000).wrapping_add(i64::try_from(value).ok()?);
+        digits = digits.wrapping_add(8);
+        rest = tail;
+    }
+    for byte in rest {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             break;

@@ -19,7 +19,7 @@ const HEAD_LINES: usize = 32;
 
 /// LIMIT: decoded bytes of a raw capture that are searched for its feeds. A feed that first speaks
 /// behind them is not bound; its messages are counted as faults, and `--instrument` names it.
-const FEEDS_BYTES: u64 = 4 << 20;
+const FEEDS_BYTES: u64 = 1 << 20;
 
 /// Format of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
