@@ -15,9 +15,6 @@ pub const RING_EVENTS: usize = 64;
 /// LIMIT: events waiting where all that one step puts out must find room: 256 KiB. From execution
 /// back to feed, which does not read while it writes forward, and from a stage to the journal.
 pub const BURST_RING_EVENTS: usize = 4_096;
-/// LIMIT: events waiting for the journal thread: 4 MiB, a few milliseconds of a burst.
-pub const JOURNAL_RING_EVENTS: usize = 65_536;
 
-const _: () = assert!(RING_EVENTS.is_power_of_two() && JOURNAL_RING_EVENTS.is_power_of_two());
-const _: () = assert!(BURST_RING_EVENTS.is_power_of_two());
+const _: () = assert!(RING_EVENTS.is_power_of_two() && BURST_RING_EVENTS.is_power_of_two());
 const _: () = assert!(BURST_RING_EVENTS > crate::stage::OUT_MAX);

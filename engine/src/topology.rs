@@ -30,8 +30,13 @@ pub struct Placement {
     pub wait: Wait,
     /// How the journal thread waits.
     pub journal_wait: Wait,
+    /// How the gate waits for the journal thread.
+    pub gate_wait: Wait,
     /// Processors of feed, strategy, risk and execution (or of the one thread); empty: unpinned.
     pub cores: Vec<usize>,
+    /// Processors that no stage has: the journal thread's, then the keeper's, or one for both;
+    /// empty: unpinned.
+    pub spare_cores: Vec<usize>,
     /// What a reader of latencies must know; none when each hot thread has its processor.
     pub note: Option<String>,
 }
@@ -82,6 +87,14 @@ pub fn pin(core: usize) -> bool {
     core_affinity::set_for_current(core_affinity::CoreId { id: core })
 }
 
+/// Lets other threads go before the calling one, where both want the same processor. Linux keeps
+/// this a thread; where the system refuses, it changes nothing.
+pub fn give_way() {
+    /// A tenth of the share of a thread that does not give way.
+    const NICE: i32 = 10;
+    rustix::process::setpriority_process(None, NICE).ok();
+}
+
 /// Decides what to run on these processors.
 ///
 /// # Errors
@@ -110,15 +123,17 @@ pub fn place(
         )
     });
     let pinned = if hot <= cores.len() && cores.len() > 1 { hot } else { 0 };
-    Ok(Placement {
-        split,
-        wait: chosen,
-        // With a processor to spare the journal thread does not sleep: waking it would cost the one
-        // that records a system call each time.
-        journal_wait: if !split && cores.len() > 1 { Wait::SpinYield } else { Wait::SpinPark },
-        cores: cores.iter().copied().take(pinned).collect(),
-        note,
-    })
+    let (hot_cores, others) = cores.split_at_checked(pinned).unwrap_or_default();
+    let spare_cores = if pinned > 0 { others.to_vec() } else { Vec::new() };
+    // With a processor of its own the journal thread does not sleep: waking it would cost the one
+    // that records a system call each time. One that the keeper needs too is not spun away.
+    let journal_wait = if spare_cores.len() > 1 { Wait::SpinYield } else { Wait::SpinPark };
+    // What the gate waits for is written by another processor within microseconds, and this one has
+    // nothing else to do: sleeping would take longer.
+    let brief = chosen == Wait::SpinPark && !spare_cores.is_empty();
+    let gate_wait = if brief { Wait::SpinYield } else { chosen };
+    let cores = hot_cores.to_vec();
+    Ok(Placement { split, wait: chosen, journal_wait, gate_wait, cores, spare_cores, note })
 }
 
 #[cfg(test)]

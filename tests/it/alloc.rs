@@ -215,7 +215,8 @@ struct Ran {
     stages: Vec<(&'static str, u32)>,
 }
 
-const WAITS: Waits = Waits { stages: Wait::SpinPark, journal: Wait::SpinPark };
+const WAITS: Waits =
+    Waits { stages: Wait::SpinPark, gate: Wait::SpinPark, journal: Wait::SpinPark };
 
 fn run_on(session: &Session, script: &mut Script, pipeline: Pipeline, journal: Journal) -> Ran {
     let start = script.peek().unwrap();

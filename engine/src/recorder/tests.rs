@@ -18,8 +18,10 @@ use super::{
 use crate::idle::Wait;
 use crate::lane::{Receiver, Sender, lane};
 
-const PARKING: Waits = Waits { stages: Wait::SpinPark, journal: Wait::SpinPark };
-const YIELDING: Waits = Waits { stages: Wait::SpinYield, journal: Wait::SleepMicros(20) };
+const PARKING: Waits =
+    Waits { stages: Wait::SpinPark, gate: Wait::SpinPark, journal: Wait::SpinPark };
+const YIELDING: Waits =
+    Waits { stages: Wait::SpinYield, gate: Wait::SpinYield, journal: Wait::SleepMicros(20) };
 const TINY: Capacities = Capacities { input: 1, decisions: 1 };
 const SMALL: Capacities = Capacities { input: 64, decisions: 16 };
 
@@ -52,9 +54,15 @@ fn recorded(lane: Lane, n: u64) -> Vec<Event> {
     }
 }
 
+const SINKS: [SinkKind; 2] = [SinkKind::Mmap, SinkKind::Pwrite];
+
 fn writer(dir: &Path) -> Writer {
+    writer_by(dir, SinkKind::Mmap)
+}
+
+fn writer_by(dir: &Path, sink: SinkKind) -> Writer {
     let identity = Identity { run_id: 1, nonce: 0x5EED, ..Identity::ZERO };
-    let options = Options { segment_bytes: 1 << 22, sink: SinkKind::Mmap, sync: false, identity };
+    let options = Options { segment_bytes: 1 << 22, sink, sync: false, identity };
     Writer::create(dir, &options).unwrap().0
 }
 
@@ -122,9 +130,9 @@ fn feed(mut own: LaneRecorder, mut to: Sender, count: u64) {
 }
 
 /// A chain of five stages and the journal, all on threads; the file must be causal and complete.
-fn check_split(capacities: Capacities, waits: Waits, count: u64) {
+fn check_split(capacities: Capacities, waits: Waits, sink: SinkKind, count: u64) {
     let scratch = tempfile::tempdir().unwrap();
-    let recorder = Recorder::split_with(writer(scratch.path()), waits, capacities);
+    let recorder = Recorder::split_with(writer_by(scratch.path(), sink), waits, capacities);
     let ((), sealed) = run(recorder, |lanes, _, _| {
         let SplitLanes { input, strategy, risk, execution, egress } = lanes;
         threads::scope(|scope| {
@@ -158,14 +166,14 @@ fn check_split(capacities: Capacities, waits: Waits, count: u64) {
 
 #[test]
 fn file_order_is_causal_on_tiny_lanes() {
-    check_split(TINY, PARKING, 4_000);
-    check_split(TINY, YIELDING, 1_000);
+    check_split(TINY, PARKING, SinkKind::Mmap, 4_000);
+    check_split(TINY, YIELDING, SinkKind::Pwrite, 1_000);
 }
 
 #[test]
 fn file_order_is_causal_on_longer_lanes() {
-    check_split(SMALL, PARKING, 40_000);
-    check_split(super::CAPACITIES, PARKING, 40_000);
+    check_split(SMALL, PARKING, SinkKind::Pwrite, 40_000);
+    check_split(super::CAPACITIES, PARKING, SinkKind::Mmap, 40_000);
 }
 
 /// All stages on one thread, what is passed on included.
@@ -186,33 +194,37 @@ fn run_fused(lanes: &mut LaneRecorder, count: u64) -> Vec<Event> {
 
 #[test]
 fn fused_file_order_is_the_order_of_the_calls() {
-    for capacities in [TINY, SMALL, super::CAPACITIES] {
+    for (capacities, sink) in [TINY, SMALL, super::CAPACITIES].into_iter().zip(SINKS.repeat(2)) {
         let scratch = tempfile::tempdir().unwrap();
-        let recorder = Recorder::fused_with(writer(scratch.path()), PARKING, capacities);
+        let writer = writer_by(scratch.path(), sink);
+        let recorder = Recorder::fused_with(writer, PARKING, capacities);
         let (calls, sealed) = run(recorder, |mut lanes, _, _| run_fused(&mut lanes, 3_000));
         sealed.unwrap();
         assert_eq!(read(scratch.path()).concat(), calls);
     }
 }
 
+/// With the sink that buffers, only a flush before the gate's word makes this true.
 #[test]
 fn nothing_passes_the_gate_before_it_is_in_the_file() {
-    let scratch = tempfile::tempdir().unwrap();
-    let recorder = Recorder::fused(writer(scratch.path()), PARKING);
-    let ((), sealed) = run(recorder, |mut lanes, mut gate, health| {
-        for n in 1..=40 {
-            lanes.record(&event::<Trade>(n));
-            lanes.record_all(&recorded(Lane::Execution, n));
-            assert_eq!(lanes.executions(), n / 4 * 2);
-            assert_eq!(gate.wait_written(lanes.executions()), Ok(()));
-            let written = read(scratch.path());
-            let intents =
-                written.iter().filter(|record| lane_of(record) == Lane::Execution).count();
-            assert_eq!(intents as u64, lanes.executions());
-        }
-        assert!(!gate.failed() && !health.failed() && !lanes.failed());
-    });
-    assert_eq!(sealed.unwrap().last_seq, 40);
+    for (sink, waits) in SINKS.into_iter().zip([PARKING, YIELDING]).chain([(SINKS[1], PARKING)]) {
+        let scratch = tempfile::tempdir().unwrap();
+        let recorder = Recorder::fused(writer_by(scratch.path(), sink), waits);
+        let ((), sealed) = run(recorder, |mut lanes, mut gate, health| {
+            for n in 1..=40 {
+                lanes.record(&event::<Trade>(n));
+                lanes.record_all(&recorded(Lane::Execution, n));
+                assert_eq!(lanes.executions(), n / 4 * 2);
+                assert_eq!(gate.wait_written(lanes.executions()), Ok(()));
+                let written = read(scratch.path());
+                let intents =
+                    written.iter().filter(|record| lane_of(record) == Lane::Execution).count();
+                assert_eq!(intents as u64, lanes.executions());
+            }
+            assert!(!gate.failed() && !health.failed() && !lanes.failed());
+        });
+        assert_eq!(sealed.unwrap().last_seq, 40);
+    }
 }
 
 #[test]

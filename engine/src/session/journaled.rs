@@ -16,7 +16,7 @@ use crate::recorder::{Gate, RecordError, Recorder, RecorderThread, Waits};
 use crate::setup::SEMANTICS;
 use crate::source::Source;
 use crate::tape::{KIND_RULES_LOADED, KIND_RUN_METADATA, Tape};
-use crate::topology::{Placement, pin};
+use crate::topology::{Placement, give_way, pin};
 
 /// Where and how to journal.
 #[derive(Clone, Debug)]
@@ -92,13 +92,14 @@ pub fn run(
     control: &mut dyn Control,
 ) -> Result<Ran, JournaledError> {
     let start = source.peek().ok_or(SessionError::NoData)?;
-    let waits = Waits { stages: placement.wait, journal: placement.journal_wait };
+    let Placement { wait: stages, gate_wait: gate, journal_wait: journal_thread, .. } = *placement;
+    let waits = Waits { stages, gate, journal: journal_thread };
     let (tapes, gate, writing) = match journal {
         None => (off(placement.split), Gate::off(), None),
         Some(spec) => {
             let (writer, keeper) = open(session, spec, start)?;
             let (tapes, gate, thread) = connect(writer, waits, placement.split);
-            (tapes, gate, Some(Writing::start(thread, keeper)?))
+            (tapes, gate, Some(Writing::start(thread, keeper, &placement.spare_cores)?))
         }
     };
     let ran = join(session, tapes, gate, placement).and_then(|pipeline| {
@@ -222,11 +223,28 @@ pub fn schema_hash() -> [u8; 32] {
 }
 
 impl Writing {
-    fn start(thread: RecorderThread, keeper: Keeper) -> Result<Self, JournaledError> {
+    /// Starts both threads on the processors that no stage has, so that neither takes one away from
+    /// a stage.
+    fn start(
+        thread: RecorderThread,
+        keeper: Keeper,
+        cores: &[usize],
+    ) -> Result<Self, JournaledError> {
         let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
-        let keeper = named("keeper").spawn(move || keeper.run()).map_err(JournaledError::Thread)?;
-        let recorder =
-            named("journal").spawn(move || thread.run()).map_err(JournaledError::Thread)?;
+        let (own, last) = (cores.first().copied(), cores.get(1).or(cores.first()).copied());
+        let keeper = named("keeper")
+            .spawn(move || {
+                last.map(pin);
+                give_way();
+                keeper.run();
+            })
+            .map_err(JournaledError::Thread)?;
+        let recorder = named("journal")
+            .spawn(move || {
+                own.map(pin);
+                thread.run()
+            })
+            .map_err(JournaledError::Thread)?;
         Ok(Self { recorder, keeper })
     }
 

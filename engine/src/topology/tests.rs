@@ -6,6 +6,32 @@ use super::*;
 type Row = (Topology, Option<Wait>, usize, Option<(bool, Wait, usize, bool)>);
 
 #[test]
+fn the_journal_takes_no_processor_from_a_stage() {
+    use Wait::{Spin, SpinPark, SpinYield};
+    // Topology and processors; then the stages', the journal's, how it waits and how the gate does.
+    let rows = [
+        (Topology::Fused, 1, &[][..], &[][..], SpinPark, SpinPark),
+        (Topology::Fused, 2, &[0], &[1], SpinPark, SpinYield),
+        (Topology::Fused, 3, &[0], &[1, 2], SpinYield, SpinYield),
+        (Topology::Split, 2, &[], &[], SpinPark, SpinPark),
+        (Topology::Split, 4, &[0, 1, 2, 3], &[], SpinPark, SpinPark),
+        (Topology::Split, 5, &[0, 1, 2, 3], &[4], SpinPark, Spin),
+        (Topology::Split, 6, &[0, 1, 2, 3], &[4, 5], SpinYield, Spin),
+    ];
+    for (wanted, count, stages, journal, journal_wait, gate_wait) in rows {
+        let cores: Vec<usize> = (0..count).collect();
+        let found = place(wanted, None, &cores).unwrap();
+        assert_eq!(
+            (&*found.cores, &*found.spare_cores),
+            (stages, journal),
+            "{wanted:?} on {count}"
+        );
+        let waits = (found.journal_wait, found.gate_wait);
+        assert_eq!(waits, (journal_wait, gate_wait), "{wanted:?} on {count}");
+    }
+}
+
+#[test]
 fn spinning_threads_never_outnumber_processors() {
     let rows: [Row; 8] = [
         (Topology::Auto, None, 1, Some((false, Wait::SpinPark, 0, false))),

@@ -26,8 +26,16 @@ pub(crate) const MERGED: &str = "raw_ws/merged_binance_4feeds_20240808_09.tsv.zs
 
 /// All stages on one thread.
 pub(crate) fn fused() -> Placement {
-    let (wait, journal_wait) = (Wait::SpinPark, Wait::SpinPark);
-    Placement { split: false, wait, journal_wait, cores: Vec::new(), note: None }
+    let wait = Wait::SpinPark;
+    Placement {
+        split: false,
+        wait,
+        journal_wait: wait,
+        gate_wait: wait,
+        cores: Vec::new(),
+        spare_cores: Vec::new(),
+        note: None,
+    }
 }
 
 /// One thread a stage. They park: the machine may have fewer processors.
