@@ -158,7 +158,7 @@ pub(super) struct RunArgs {
     /// How stage threads wait: spin, spin-yield, spin-park or sleep:N microseconds.
     #[arg(long, value_name = "STRATEGY")]
     pub(super) wait: Option<Wait>,
-    /// How the journal reaches the disk: in runs by system calls, or by stores into mapped segments.
+    /// How the journal reaches the disk: in runs by system calls, or by stores into a mapping.
     #[arg(long, default_value = DEFAULT_SINK, value_parser = ["pwrite", "mmap"])]
     pub(super) sink: String,
     /// Size of a journal segment in MiB, a power of two.
