@@ -9,8 +9,8 @@ use super::{LEVELS_MAX, Level};
 use crate::codec::{Image, ImageError, ImageReader, ImageWriter};
 use crate::num::{Price, Qty};
 
-/// Keys that a search looks at together. Of 1.3 million recorded changes two thirds lie at most this
-/// far from the one before.
+/// Keys that a search looks at together. Of 1.3 million recorded changes two thirds lie within this
+/// window of the one before.
 const WINDOW: usize = 16;
 /// Those of them below where the last search ended: a message's changes go away from the touch.
 const WINDOW_BELOW: usize = 11;
