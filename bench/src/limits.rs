@@ -120,8 +120,8 @@ fn share(share: Option<(i128, i128)>, part: Part) -> Value {
 
 impl Facts for World {
     #[inline]
-    fn read(&self, input: Input) -> Value {
-        let Input { field, part, .. } = input;
+    fn read(&self, input: &Input) -> Value {
+        let Input { field, part, .. } = *input;
         match field {
             Field::ControlLevel => Value::known(i128::from(self.level)),
             Field::AccountDayLoss => share(self.day_loss, part),

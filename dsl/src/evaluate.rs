@@ -58,15 +58,17 @@ pub struct Input {
 /// Answers what a program reads. Each distinct input is asked once in a run of a section.
 pub trait Facts {
     /// Returns the fact, or `na` with its cause.
-    fn read(&self, input: Input) -> Value;
+    fn read(&self, input: &Input) -> Value;
 }
+
+/// Places are below the length, as the compiler made them; masked, they need no test.
+type File = [Value; REGISTERS_MAX];
 
 /// Scratch memory of one bound program, with its constants in place. Registers of one program mean
 /// nothing to another.
 #[derive(Clone)]
 pub struct Registers {
-    /// Always [`REGISTERS_MAX`] long, so that the masked access below needs no test.
-    values: Vec<Value>,
+    values: Box<File>,
 }
 
 /// What a `deny` or `require` says.
@@ -122,50 +124,57 @@ impl std::fmt::Debug for Registers {
 
 impl Registers {
     /// Returns registers with constants at their places.
+    #[expect(clippy::large_stack_arrays, reason = "32 KiB for a moment, when a program is bound")]
     pub(crate) fn new(constants: &[(u16, Value)]) -> Self {
-        let mut registers = Self { values: vec![Value::MISSING; REGISTERS_MAX] };
+        let mut values = Box::new([Value::MISSING; REGISTERS_MAX]);
         for (place, value) in constants {
-            if let Some(slot) = registers.values.get_mut(usize::from(*place)) {
-                *slot = *value;
-            }
+            set(&mut values, *place, *value);
         }
-        registers
+        Self { values }
     }
 
     /// Returns a register's value.
     #[inline]
     pub(crate) fn get(&self, place: u16) -> Value {
-        self.values.get(usize::from(place)).copied().unwrap_or(Value::MISSING)
-    }
-
-    fn file(&mut self) -> Option<&mut [Value; REGISTERS_MAX]> {
-        self.values.first_chunk_mut()
+        get(&self.values, place)
     }
 }
 
 impl Section {
+    /// Reads all facts and runs all operations of a section without series.
+    #[inline]
+    pub(crate) fn run<F: Facts>(&self, facts: &F, registers: &mut Registers) {
+        let file = &mut *registers.values;
+        self.load(facts, file);
+        for run in &self.runs {
+            operate(run, file);
+        }
+    }
+
     /// Reads all facts and runs all operations; `update` advances series number so-and-so.
     #[inline]
-    pub(crate) fn run<F: Facts>(
+    pub(crate) fn run_with_series<F: Facts>(
         &self,
         facts: &F,
         registers: &mut Registers,
         mut update: impl FnMut(usize, Value) -> Value,
     ) {
-        let Some(file) = registers.file() else { return };
-        for load in &self.loads {
-            set(file, load.dst, load.read(facts));
-        }
+        let file = &mut *registers.values;
+        self.load(facts, file);
         let mut updates = self.updates.iter().enumerate();
         for run in &self.runs {
-            for op in run {
-                let value = op::apply(op.code, |place| get(file, arg(op, place)));
-                set(file, op.dst, value);
-            }
+            operate(run, file);
             if let Some((index, (input, dst))) = updates.next() {
                 let value = update(index, get(file, *input));
                 set(file, *dst, value);
             }
+        }
+    }
+
+    #[inline(always)]
+    fn load<F: Facts>(&self, facts: &F, file: &mut File) {
+        for load in &self.loads {
+            set(file, load.dst, load.read(facts));
         }
     }
 
@@ -186,7 +195,7 @@ impl Load {
     /// before the first is asked for, again for each section.
     #[inline(always)]
     fn read<F: Facts>(&self, facts: &F) -> Value {
-        self.admit(std::hint::black_box(facts).read(self.input))
+        self.admit(std::hint::black_box(facts).read(&self.input))
     }
 
     /// The proofs of the compiler rest on this test, not on the good will of the facts.
@@ -201,6 +210,14 @@ impl Load {
     }
 }
 
+#[inline(always)]
+fn operate(run: &[Op], file: &mut File) {
+    for op in run {
+        let value = op::apply(op.code, |place| get(file, arg(op, place)));
+        set(file, op.dst, value);
+    }
+}
+
 /// Returns a fact outside of its range: what is unknown stays so.
 #[cold]
 fn outside(value: Value) -> Value {
@@ -209,12 +226,12 @@ fn outside(value: Value) -> Value {
 
 /// Places are below the limit, as the compiler made them; the mask tells the optimiser so.
 #[inline(always)]
-fn get(file: &[Value; REGISTERS_MAX], place: u16) -> Value {
+fn get(file: &File, place: u16) -> Value {
     file.get(usize::from(place) & (REGISTERS_MAX - 1)).copied().unwrap_or(Value::MISSING)
 }
 
 #[inline(always)]
-fn set(file: &mut [Value; REGISTERS_MAX], place: u16, value: Value) {
+fn set(file: &mut File, place: u16, value: Value) {
     if let Some(slot) = file.get_mut(usize::from(place) & (REGISTERS_MAX - 1)) {
         *slot = value;
     }

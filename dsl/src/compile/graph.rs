@@ -140,6 +140,15 @@ impl Graph {
         }
     }
 
+    /// Returns what an operation is and what it reads.
+    pub(crate) fn operation(&self, node: NodeId) -> Option<(Code, [NodeId; 4])> {
+        let node = self.nodes.get(usize::from(node))?;
+        match node.shape {
+            Shape::Op(code) => Some((code, node.args)),
+            Shape::Const(_) | Shape::Load(_) | Shape::Series(_) => None,
+        }
+    }
+
     /// Returns the range of a node.
     pub(crate) fn bounds(&self, node: NodeId) -> Bounds {
         self.nodes.get(usize::from(node)).map_or(Bounds::ANY, |node| node.bounds)
@@ -267,8 +276,9 @@ fn operands(shape: Shape) -> usize {
         Shape::Series(_) => 1,
         Shape::Op(code) => match code {
             Code::Neg | Code::Abs | Code::Not | Code::IsNa | Code::NonZero => 1,
-            Code::Select => 3,
-            Code::RatioBelow
+            Code::Select | Code::TurnedSub => 3,
+            Code::ScaledSub
+            | Code::RatioBelow
             | Code::RatioAtMost
             | Code::RatioAbove
             | Code::RatioAtLeast

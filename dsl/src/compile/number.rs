@@ -47,6 +47,11 @@ impl Graph {
             return a;
         }
         let (bounds, fits) = self.bounds(a).sub(self.bounds(b));
+        if let (true, Some((Code::Scale, left)), Some((Code::Scale, right))) =
+            (fits, self.operation(a), self.operation(b))
+        {
+            return self.op(Code::ScaledSub, &[left[0], left[1], right[0], right[1]], bounds);
+        }
         self.op(if fits { Code::Sub } else { Code::SubChecked }, &[a, b], bounds)
     }
 
@@ -107,7 +112,26 @@ impl Graph {
             None => {}
         }
         let bounds = self.bounds(a).union(self.bounds(b));
+        if let (Some((Code::Sub, left)), Some((Code::Sub, right))) =
+            (self.operation(a), self.operation(b))
+            && (left[0], left[1]) == (right[1], right[0])
+        {
+            return self.op(Code::TurnedSub, &[condition, left[0], left[1]], bounds);
+        }
         self.op(Code::Select, &[condition, a, b], bounds)
+    }
+
+    /// Returns a bound that counts as zero when it is below: its own floor at zero is dropped.
+    pub(crate) fn unfloored(&self, bound: Num) -> Num {
+        match (bound.den, self.operation(bound.num)) {
+            (None, Some((Code::Max, [a, b, ..]))) if self.is_number(b, 0) => {
+                Num { num: a, ..bound }
+            }
+            (None, Some((Code::Max, [a, b, ..]))) if self.is_number(a, 0) => {
+                Num { num: b, ..bound }
+            }
+            _ => bound,
+        }
     }
 
     fn non_zero(&mut self, a: NodeId) -> NodeId {
@@ -415,7 +439,7 @@ impl Graph {
             1
         });
         let one = self.number(1);
-        Readout { num: a.num, den: a.den.unwrap_or(one), up, down, step }
+        Readout::new(a.num, a.den.unwrap_or(one), up, down, step)
     }
 
     /// Returns one number for an indicator, rounded half-even, with its scale: at most `finest`

@@ -101,7 +101,9 @@ fn cap<'a>(cap: &'a Cap, lower: &mut Lower<'a>) -> CapCode {
             MONEY_SCALE
         }
     };
+    // A cap below zero is a cap of zero, whoever says so.
     let bound = lower.lower(&cap.bound);
+    let bound = lower.graph.unfloored(bound);
     CapCode {
         code: cap.rule.code.clone(),
         span: cap.rule.span,

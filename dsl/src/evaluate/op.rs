@@ -37,8 +37,12 @@ pub(crate) enum Code {
     MulChecked,
     /// `a * b`, proved to fit, of a factor `b`.
     Scale,
+    /// `a * b - c * d`, proved to fit, of factors `b` and `d`.
+    ScaledSub,
     /// `-a`; the range of known values is symmetric.
     Neg,
+    /// `if a then b - c else c - b`, proved to fit.
+    TurnedSub,
     /// `|a|`
     Abs,
     /// The larger.
@@ -146,7 +150,14 @@ pub(crate) fn apply(code: Code, arg: impl Fn(usize) -> Value) -> Value {
         Code::Mul => known(i128::wrapping_mul),
         Code::MulChecked => tested(i128::checked_mul),
         Code::Scale => one(arg(0), |a| Value::of_raw(scaled(a, arg(1)))),
+        Code::ScaledSub => both(arg(0), arg(2), |a, c| {
+            Value::of_raw(scaled(a, arg(1)).wrapping_sub(scaled(c, arg(3))))
+        }),
         Code::Neg => one(arg(0), |a| Value::of_raw(a.wrapping_neg())),
+        Code::TurnedSub => one(arg(0), |a| {
+            let (b, c) = if a == 0 { (arg(2), arg(1)) } else { (arg(1), arg(2)) };
+            both(b, c, |b, c| Value::of_raw(b.wrapping_sub(c)))
+        }),
         Code::Abs => one(arg(0), |a| Value::of_raw(a.wrapping_abs())),
         Code::Max => known(i128::max),
         Code::Min => known(i128::min),

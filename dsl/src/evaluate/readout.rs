@@ -16,11 +16,13 @@ pub(crate) struct Readout {
     /// Register of the denominator.
     pub(crate) den: u16,
     /// Static factor above.
-    pub(crate) up: i128,
+    up: i128,
     /// Static factor below; contains the step.
-    pub(crate) down: i128,
+    down: i128,
     /// Tick or lot of the result.
-    pub(crate) step: i128,
+    step: i128,
+    /// The three where they fit words.
+    narrow: Option<[i64; 3]>,
 }
 
 /// Two sides of a comparison, for messages.
@@ -33,6 +35,14 @@ pub(crate) struct Sides {
 }
 
 impl Readout {
+    /// Returns how to read `num / den`, by static factors and a step that `down` contains.
+    pub(crate) fn new(num: u16, den: u16, up: i128, down: i128, step: i128) -> Self {
+        let small = |number: i128| i64::try_from(number).ok();
+        let narrow = small(up).zip(small(down)).zip(small(step));
+        let narrow = narrow.map(|((up, down), step)| [up, down, step]);
+        Self { num, den, up, down, step, narrow }
+    }
+
     /// Returns the number.
     #[inline]
     pub(crate) fn read(&self, registers: &Registers, rounding: Rounding) -> Value {
@@ -66,14 +76,15 @@ impl Readout {
     #[inline]
     fn narrow(&self, num: Value, den: Value, rounding: Rounding) -> Option<i64> {
         let small = |number: i128| i64::try_from(number).ok();
-        let above = small(num.raw())?.checked_mul(small(self.up)?)?;
-        let below = small(den.raw())?.checked_mul(small(self.down)?)?;
+        let [up, down, step] = self.narrow?;
+        let above = small(num.raw())?.checked_mul(up)?;
+        let below = small(den.raw())?.checked_mul(down)?;
         let quotient = match rounding {
             _ if below == 1 => above,
             Rounding::Floor if above >= 0 && below > 0 => above.checked_div(below)?,
             Rounding::Floor | Rounding::Ceil | Rounding::HalfEven => return None,
         };
-        quotient.checked_mul(small(self.step)?)
+        quotient.checked_mul(step)
     }
 
     /// Moves the registers.

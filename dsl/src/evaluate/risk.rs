@@ -7,7 +7,7 @@ use super::readout::{Readout, Sides};
 use super::{Cost, Facts, Input, Outcome, Registers, Section, unless};
 use crate::span::Span;
 use crate::typed::{Effect, LatchEnd, Measure};
-use crate::value::{Truth, Value};
+use crate::value::Truth;
 
 /// A `halt` or `reduce_only`, as bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,17 +130,17 @@ impl RiskCode {
 
     /// Evaluates the conditions of all latches.
     pub fn run_latches<F: Facts>(&self, facts: &F, registers: &mut Registers) {
-        self.latch_section.run(facts, registers, no_series);
+        self.latch_section.run(facts, registers);
     }
 
     /// Evaluates the bounds of all caps.
     pub fn run_caps<F: Facts>(&self, facts: &F, registers: &mut Registers) {
-        self.cap_section.run(facts, registers, no_series);
+        self.cap_section.run(facts, registers);
     }
 
     /// Evaluates all denies and requires.
     pub fn run_checks<F: Facts>(&self, facts: &F, registers: &mut Registers) {
-        self.check_section.run(facts, registers, no_series);
+        self.check_section.run(facts, registers);
     }
 
     /// Returns whether the condition of latch `index` holds and its exemption does not; an unknown
@@ -196,9 +196,4 @@ impl RiskCode {
     pub fn check_values(&self, index: usize, registers: &Registers) -> Option<(i64, i64)> {
         self.checks.get(index)?.sides?.read(registers)
     }
-}
-
-/// Risk blocks hold no series.
-fn no_series(_: usize, _: Value) -> Value {
-    Value::MISSING
 }

@@ -136,7 +136,7 @@ impl StrategyCode {
 
     /// Advances every series, in the order of declaration, and evaluates everything.
     pub fn step<F: Facts>(&self, facts: &F, state: &mut SeriesState, registers: &mut Registers) {
-        self.section.run(facts, registers, |index, input| state.update(index, input));
+        self.section.run_with_series(facts, registers, |index, input| state.update(index, input));
     }
 
     /// Returns whether the condition of rule `index` holds and its exemption does not; an unknown

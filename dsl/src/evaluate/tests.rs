@@ -124,6 +124,27 @@ fn operations_with_constants_give_what_the_general_ones_give() {
 }
 
 #[test]
+fn joined_operations_give_what_their_parts_give() {
+    let word = i128::from(i64::MAX);
+    let unknown = [Value::na(Cause::Flat), Value::na(Cause::Warmup)];
+    let values: Vec<Value> =
+        [-word, -1, 0, 1, 7, word].map(Value::known).into_iter().chain(unknown).collect();
+    let factors = [0, 1, 1_000_000_000, word].map(Value::known);
+    for (a, b) in values.iter().flat_map(|a| values.iter().map(|b| (*a, *b))) {
+        for condition in [T, F, N] {
+            let (there, back) = (run(Code::Sub, &[a, b]), run(Code::Sub, &[b, a]));
+            let expected = run(Code::Select, &[condition, there, back]);
+            assert_eq!(run(Code::TurnedSub, &[condition, a, b]), expected, "{a:?} {b:?}");
+        }
+        for (c, d) in factors.iter().flat_map(|c| factors.iter().map(|d| (*c, *d))) {
+            let (left, right) = (run(Code::Mul, &[a, c]), run(Code::Mul, &[b, d]));
+            let expected = run(Code::Sub, &[left, right]);
+            assert_eq!(run(Code::ScaledSub, &[a, c, b, d]), expected, "{a:?} {b:?} {c:?} {d:?}");
+        }
+    }
+}
+
+#[test]
 fn an_exemption_must_be_known() {
     assert_eq!(unless(T, T), Truth::False);
     assert_eq!(unless(T, N), Truth::True);

@@ -123,8 +123,8 @@ impl RiskFacts<'_> {
 }
 
 impl Facts for RiskFacts<'_> {
-    fn read(&self, input: Input) -> Value {
-        let Input { field, part, asset } = input;
+    fn read(&self, input: &Input) -> Value {
+        let Input { field, part, asset } = *input;
         let measures = self.portfolio.measures();
         match field {
             Field::AccountEquity => money(measures.equity()),

@@ -25,8 +25,8 @@ impl Facts for StrategyFacts<'_> {
         clippy::wildcard_enum_match_arm,
         reason = "accounts and orders are out of scope, whatever is added to them"
     )]
-    fn read(&self, input: Input) -> Value {
-        let Input { field, part, .. } = input;
+    fn read(&self, input: &Input) -> Value {
+        let Input { field, part, .. } = *input;
         let prices = self.bar.map(|bar| bar.prices);
         match field {
             Field::BarOpen => price(prices.map(|bar| bar.open)),

@@ -25,9 +25,9 @@ pub(crate) struct Table {
 }
 
 impl Facts for Table {
-    fn read(&self, input: Input) -> Value {
-        self.asked.borrow_mut().push(input);
-        self.facts.get(&input).copied().unwrap_or(Value::MISSING)
+    fn read(&self, input: &Input) -> Value {
+        self.asked.borrow_mut().push(*input);
+        self.facts.get(input).copied().unwrap_or(Value::MISSING)
     }
 }
 

@@ -271,7 +271,7 @@ fn compiled(expr: &Expr, table: &Table) -> (Value, Value, i32, bool) {
     let bounds = [num, den].map(|node| lower.graph.bounds(node));
     let layout = lower.graph.lay_out(&[num, den]).unwrap();
     let mut registers = layout.registers.clone();
-    layout.sections[0].run(table, &mut registers, |_, _| Value::MISSING);
+    layout.sections[0].run(table, &mut registers);
     let values = [num, den].map(|node| registers.get(layout.place(node)));
     for (value, bounds) in values.iter().zip(bounds) {
         if let Some(number) = value.number() {
