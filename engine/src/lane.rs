@@ -4,18 +4,28 @@
 //! death of the other end, a high-water mark, a count of stalls. Every slot is written and read
 //! once when a lane is made, so no stage meets a page fault.
 //!
+//! What a hop costs, and what is done about it:
+//! - A slot's cache line lies with the receiver, which read it a round ago, and to write it the
+//!   sender must have it back. It takes the next slot's line over after a push instead of at the
+//!   next one: while the receiver works, and not while it waits.
+//! - Bytes that are written in other pieces than they are read in wait until everything that was
+//!   stored before them has left for the cache, what goes to the other processor too. So an event
+//!   passes whole: as a slice and not by the ring's `push` and `pop`, whose results keep its kind
+//!   apart from the rest, and inlined, since a call would copy it once more.
+//!
 //! Guarantees: order, nothing lost, nothing doubled. *A full lane never drops*: the sender waits
 //! and counts. No end waits for a thread that has ended: what was pushed is still received, then
 //! comes `None`; a push to nobody is `Closed`. Nothing allocates after the start.
 //!
 //! Called by the topology, the recorder and whoever feeds the feed stage.
 
+use std::hint::black_box;
 use std::slice;
 
 use model::event::{Event, Settled};
 use model::id::{NO_INSTRUMENT, Seq};
 use model::time::Nanos;
-use rtrb::{Consumer, Producer, PushError, RingBuffer};
+use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::idle::{Doorbell, Idler, Wait};
 
@@ -100,18 +110,18 @@ impl Sender {
     ///
     /// # Errors
     /// [`Closed`] when nobody will receive it.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, event: Event) -> Result<(), Closed> {
         if self.producer.is_abandoned() {
             return Err(Closed);
         }
-        match self.producer.push(event) {
-            Ok(()) => {
-                self.receiver.0.ring();
-                Ok(())
-            }
-            Err(PushError::Full(event)) => self.push_all(slice::from_ref(&event)),
+        let (pushed, _) = self.producer.push_partial_slice(slice::from_ref(&event));
+        if pushed.is_empty() {
+            return self.push_all(slice::from_ref(&event));
         }
+        self.receiver.0.ring();
+        self.claim_next(event);
+        Ok(())
     }
 
     /// Pushes events in order, as many at once as there is room for; waits while the lane is full.
@@ -133,7 +143,22 @@ impl Sender {
             }
             rest = left;
         }
+        if let Some(last) = events.last() {
+            self.claim_next(*last);
+        }
         Ok(())
+    }
+
+    /// Writes the next slot without publishing it, if there is one: what is written does not
+    /// matter, its cache line does.
+    #[inline(always)]
+    fn claim_next(&mut self, event: Event) {
+        if let Ok(mut chunk) = self.producer.write_chunk_uninit(1)
+            && let Some(slot) = chunk.as_mut_slices().0.first_mut()
+        {
+            // The next push overwrites it, so the optimiser must not see that nobody reads it.
+            black_box(slot.write(event));
+        }
     }
 
     /// Returns how often a push found the lane full.
@@ -157,15 +182,20 @@ impl Sender {
 
 impl Receiver {
     /// Pops one event; waits while there is none. `None` when there will be no more.
-    #[inline]
+    #[inline(always)]
     pub fn pop(&mut self) -> Option<Event> {
+        let Self { inlet, idler } = self;
         loop {
-            if let Some(event) = self.inlet.try_pop() {
+            // The same look ends the wait and takes the event: whatever stands between the two is
+            // part of every hop.
+            if let Some(event) = inlet.try_pop() {
+                idler.busy();
                 return Some(event);
             }
-            if !self.wait() {
+            if inlet.is_finished() {
                 return None;
             }
+            idler.idle(|| inlet.has_events() || inlet.is_abandoned());
         }
     }
 
@@ -203,13 +233,15 @@ impl Receiver {
 
 impl Inlet {
     /// Pops one event if there is one.
-    #[inline]
+    #[inline(always)]
     pub fn try_pop(&mut self) -> Option<Event> {
-        let event = self.consumer.pop().ok()?;
+        let chunk = self.consumer.read_chunk(1).ok()?;
+        let event = chunk.as_slices().0.first().copied();
+        chunk.commit_all();
         // What the last look at the sender's index found, of which this was the first or a later.
         self.high_water = self.high_water.max(self.consumer.cached_slots().saturating_add(1));
         self.sender.0.ring();
-        Some(event)
+        event
     }
 
     /// Pops the events that are there, at most `max`, to the end of `out`, and returns how many.
