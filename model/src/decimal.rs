@@ -136,11 +136,17 @@ fn parse_exponent(text: &[u8]) -> Result<i32, DecimalError> {
 ///
 /// # Errors
 /// As [`Decimal::parse`] and [`Decimal::at_scale`]; [`DecimalError::TooLarge`] past an `i64`.
-#[inline]
+#[inline(always)]
 pub fn parse_mantissa(text: &[u8], decimals: u8) -> Result<i64, DecimalError> {
-    if let Some(mantissa) = parse_short(text, decimals) {
-        return Ok(mantissa);
+    match parse_short(text, decimals) {
+        Some(mantissa) => Ok(mantissa),
+        None => parse_long(text, decimals),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn parse_long(text: &[u8], decimals: u8) -> Result<i64, DecimalError> {
     let wide = Decimal::parse(text)?.at_scale(decimals)?;
     i64::try_from(wide).map_err(|_| DecimalError::TooLarge)
 }
@@ -152,7 +158,7 @@ pub fn parse_mantissa(text: &[u8], decimals: u8) -> Result<i64, DecimalError> {
 /// In a word of text the first character is the lowest byte. Digits at the top of a word, with
 /// nothing below, are a number; digits at its bottom, with nothing above, are a fraction of eight
 /// decimals.
-#[inline]
+#[inline(always)]
 fn parse_short(text: &[u8], decimals: u8) -> Option<i64> {
     let unit = *UNITS.get(usize::from(decimals))?;
     let kept_bits = u32::from(decimals).wrapping_mul(8);
@@ -183,7 +189,7 @@ fn parse_short(text: &[u8], decimals: u8) -> Option<i64> {
 
 /// Returns the first and the last eight characters of a text of 1 to 16. A text of fewer than
 /// eight stands at the bottom of the first word and at the top of the last, with zero bytes around.
-#[inline]
+#[inline(always)]
 fn ends(text: &[u8]) -> Option<(u64, u64)> {
     if text.len() > 16 {
         return None;

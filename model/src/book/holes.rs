@@ -69,11 +69,12 @@ impl Holes {
         Some(index.saturating_mul(BITS).saturating_add(low)).filter(|at| *at < end)
     }
 
-    /// Moves all places from `at` on up by one; `at` itself is then none of the set. Allocates when
-    /// one leaves the room.
-    pub(super) fn open(&mut self, at: usize) {
+    /// Moves all places from `at` on up by one; `at` itself is then none of the set. None of its
+    /// places is beyond `len`. Allocates when one leaves the room.
+    pub(super) fn open(&mut self, at: usize, len: usize) {
+        let used = (len / BITS).saturating_add(1).min(self.words.len());
         let Some((word, above)) =
-            self.words.get_mut(at / BITS..).and_then(<[u64]>::split_first_mut)
+            self.words.get_mut(at / BITS..used).and_then(<[u64]>::split_first_mut)
         else {
             return;
         };
@@ -85,7 +86,7 @@ impl Holes {
             carry = next;
         }
         if carry != 0 {
-            self.words.push(carry);
+            self.insert(used.saturating_mul(BITS));
         }
     }
 }
@@ -135,7 +136,8 @@ mod tests {
                         naive.remove(&at);
                     }
                     2 => {
-                        holes.open(at);
+                        let end = naive.last().map_or(0, |last| last + 1);
+                        holes.open(at, end);
                         naive = naive.into_iter().map(|old| old + usize::from(old >= at)).collect();
                     }
                     3 => {

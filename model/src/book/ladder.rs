@@ -218,7 +218,7 @@ impl Ladder {
             self.qtys.copy_within(next..at, hole);
             at.saturating_sub(1)
         } else {
-            self.holes.open(at);
+            self.holes.open(at, len);
             self.keys.insert(at, key);
             self.qtys.insert(at, qty);
             return;

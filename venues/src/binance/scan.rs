@@ -108,11 +108,11 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// Digits and points (and slashes, which stand between them in ASCII); whether they are a
-    /// number is seen when they are brought to a scale.
+    /// See [`decimal`].
     #[inline]
     fn decimal(&mut self) -> Option<&'a [u8]> {
-        self.take_while(|word| outside(word, b'.', b'9'), |byte| matches!(byte, b'.'..=b'9'))
+        let (len, _) = decimal(self.rest)?;
+        self.take(usize::try_from(len).ok()?)
     }
 
     /// Passes the bytes before the first that does not belong, eight at a time while there are
@@ -239,25 +239,25 @@ impl<'a> Cursor<'a> {
         if self.skip(b"]").is_some() {
             return Some(());
         }
+        self.skip(br#"[""#)?;
+        let mut price_start = self.offset()?;
+        let mut rest = self.rest;
         loop {
             if spans.len() >= FRAME_LEVELS_MAX {
                 return None;
             }
-            self.skip(br#"[""#)?;
-            let price_start = self.offset()?;
-            self.decimal()?;
-            let price_end = self.offset()?;
-            self.skip(br#"",""#)?;
-            let qty_start = self.offset()?;
-            self.decimal()?;
-            let qty_end = self.offset()?;
-            self.skip(br#""]"#)?;
+            let (price, behind) = decimal(rest)?;
+            let (qty, behind) = decimal(behind.strip_prefix(br#"",""#)?)?;
+            let price_end = price_start.wrapping_add(price);
+            let qty_start = price_end.wrapping_add(3);
+            let qty_end = qty_start.wrapping_add(qty);
             spans.push(LevelSpan { price_start, price_end, qty_start, qty_end });
-            match self.take(1)? {
-                b"," => {}
-                b"]" => return Some(()),
-                _ => return None,
-            }
+            let Some(next) = behind.strip_prefix(br#""],[""#) else {
+                self.rest = behind.strip_prefix(br#""]]"#)?;
+                return Some(());
+            };
+            rest = next;
+            price_start = qty_end.wrapping_add(5);
         }
     }
 
@@ -267,6 +267,25 @@ impl<'a> Cursor<'a> {
         }
         self.skip(b"false").map(|()| false)
     }
+}
+
+/// Passes digits and points (and slashes, which stand between them in ASCII); returns how many, and
+/// what follows. Whether they are a number is seen when they are brought to a scale.
+#[inline(always)]
+fn decimal(text: &[u8]) -> Option<(u32, &[u8])> {
+    let mut len = 0_u32;
+    let mut rest = text;
+    while let Some((word, tail)) = rest.split_first_chunk() {
+        let marks = outside(u64::from_le_bytes(*word), b'.', b'9');
+        if marks != 0 {
+            let index = marks.trailing_zeros() / 8;
+            return Some((len.wrapping_add(index), rest.get(usize::try_from(index).ok()?..)?));
+        }
+        len = len.wrapping_add(8);
+        rest = tail;
+    }
+    let index = rest.iter().position(|byte| !matches!(byte, b'.'..=b'9'))?;
+    Some((len.wrapping_add(u32::try_from(index).ok()?), rest.get(index..)?))
 }
 
 /// The top bit of each byte of a word.

@@ -260,7 +260,7 @@ impl StreamSpec {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn level(
         &self,
         (side, price, qty): (Side, &[u8], &[u8]),
@@ -282,7 +282,7 @@ impl StreamSpec {
     }
 
     /// Reads a price, which must be a multiple of the tick.
-    #[inline]
+    #[inline(always)]
     fn on_tick(&self, text: &[u8]) -> Result<i64, InputFault> {
         let price = mantissa(text, self.price_scale)?;
         // A tick of one is the common case and needs no division.
@@ -292,13 +292,13 @@ impl StreamSpec {
         Ok(price)
     }
 
-    #[inline]
+    #[inline(always)]
     fn price(&self, text: &[u8]) -> Result<Price, InputFault> {
         let price = self.on_tick(text)?;
         if price > 0 { Ok(Price(price)) } else { Err(InputFault::NotPositive) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn qty(&self, text: &[u8]) -> Result<Qty, InputFault> {
         let qty = mantissa(text, self.qty_scale)?;
         if qty >= 0 { Ok(Qty(qty)) } else { Err(InputFault::NotPositive) }
@@ -306,7 +306,7 @@ impl StreamSpec {
 }
 
 /// Reads a number at a scale.
-#[inline]
+#[inline(always)]
 fn mantissa(text: &[u8], scale: Scale) -> Result<i64, InputFault> {
     parse_mantissa(text, scale.decimals()).map_err(|error| match error {
         DecimalError::Malformed => InputFault::Malformed,
