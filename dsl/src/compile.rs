@@ -30,14 +30,12 @@ pub use crate::evaluate::{CapCode, LatchCode, RiskCode, RuleCode, StrategyCode};
 use crate::span::Span;
 use crate::typed::{RiskBlock, Strategy};
 
-mod bounds;
 mod graph;
 mod lower;
 mod number;
 mod risk;
 mod strategy;
 
-pub(crate) use bounds::Bounds;
 use graph::Fault;
 
 /// What the sources of an instrument carry.

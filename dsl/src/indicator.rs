@@ -19,7 +19,7 @@
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::order::Cause;
 
-use crate::compile::Bounds;
+use crate::bounds::Bounds;
 use crate::typed::Indicator;
 use crate::value::Value;
 

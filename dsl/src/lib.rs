@@ -16,6 +16,8 @@
 
 /// The syntax tree: what was written, with its place.
 pub mod ast;
+/// Ranges of values, from which the compiler proves that no operation overflows.
+mod bounds;
 /// Names, units and `na`: from the syntax tree to the typed form.
 pub mod check;
 /// From the typed form to a flat program for one instrument.

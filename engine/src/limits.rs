@@ -17,4 +17,3 @@ pub const RING_EVENTS: usize = 64;
 pub const BURST_RING_EVENTS: usize = 4_096;
 
 const _: () = assert!(RING_EVENTS.is_power_of_two() && BURST_RING_EVENTS.is_power_of_two());
-const _: () = assert!(BURST_RING_EVENTS > crate::stage::OUT_MAX);

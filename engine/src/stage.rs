@@ -5,8 +5,13 @@
 
 use model::event::Event;
 
+use crate::limits::{BURST_RING_EVENTS, OPEN_ORDERS_MAX};
+
 /// LIMIT: events that one step may put out: a cancel for every open order and a little more.
-pub const OUT_MAX: usize = 3 * crate::limits::OPEN_ORDERS_MAX + 64;
+pub const OUT_MAX: usize = 3 * OPEN_ORDERS_MAX + 64;
+
+// What one step puts out must find room behind the stage.
+const _: () = assert!(BURST_RING_EVENTS > OUT_MAX);
 
 /// What a step puts out. Room for [`OUT_MAX`] events is taken once.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::bounds::Bounds;
+use crate::bounds::Bounds;
 use crate::evaluate::op::{Code, Op, apply};
 use crate::evaluate::{Input, Load, REGISTERS_MAX, Registers, Section};
 use crate::value::Value;

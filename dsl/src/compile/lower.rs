@@ -3,10 +3,10 @@
 use model::num::{MONEY_SCALE, Scale};
 use model::order::Cause;
 
-use super::bounds::Bounds;
 use super::graph::{Graph, NodeId};
 use super::number::Num;
 use super::{Binding, Carries};
+use crate::bounds::Bounds;
 use crate::diagnostics::Diagnostic;
 use crate::evaluate::readout::Sides;
 use crate::evaluate::{Input, Part};

@@ -5,8 +5,8 @@
 //! A denominator may be zero or negative when the program runs: the comparison and the reading of
 //! an answer test it, and whatever would lose a zero on the way guards it first.
 
-use super::bounds::Bounds;
 use super::graph::{Fault, Graph, NodeId};
+use crate::bounds::Bounds;
 use crate::evaluate::op::Code;
 use crate::evaluate::readout::Readout;
 use crate::typed::Compare;

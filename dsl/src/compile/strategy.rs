@@ -3,11 +3,11 @@
 use model::num::{MONEY_SCALE, RATE_SCALE, SCALE_MAX};
 use model::order::AccountKind;
 
-use super::bounds::Bounds;
 use super::graph::{Age, NodeId};
 use super::lower::{Lower, Names};
 use super::number::Num;
 use super::{Binding, distinct, fault, over_budget};
+use crate::bounds::Bounds;
 use crate::diagnostics::Diagnostic;
 use crate::evaluate::readout::Readout;
 use crate::evaluate::{Cost, RuleCode, SizeCode, StrategyCode};

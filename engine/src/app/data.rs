@@ -19,6 +19,7 @@ use model::symbol::Symbol;
 use venues::binance::{Stream, StreamSpec};
 
 mod bind;
+mod cursor;
 mod error;
 mod facts;
 mod fields;
@@ -39,13 +40,14 @@ mod tests;
 pub(crate) use error::DataError;
 
 use bind::{Binder, Bound, Part};
+use cursor::Cursor;
 use facts::Facts;
 use fields::Columns;
 use klines::{Klines, KlinesSpec};
 use levels::LevelRows;
 use merge::Merge;
 use raw::{Raw, Route};
-use reader::{Cursor, Reader, Rows};
+use reader::{Reader, Rows};
 use survey::{Format, Seen};
 use table::Table;
 use trades::TradeRows;
@@ -291,7 +293,7 @@ fn reader(
         return Err(DataError::NoSymbol { path: path.to_owned() });
     };
     let lines = survey::open(path)?;
-    let cursor = Cursor::new(lines, source, reader::only(&ids), bound.head.first_ns);
+    let cursor = Cursor::new(lines, source, cursor::only(&ids), bound.head.first_ns);
     Ok(Reader::new(cursor, rows))
 }
 

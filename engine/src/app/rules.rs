@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
-
 use dsl::diagnostics::{Diagnostic, Severity};
 use dsl::span::Source;
 use engine::program;
@@ -71,7 +69,7 @@ pub(super) fn run(cli: &Cli, args: &RulesArgs) -> Result<Finding, Failure> {
     let warnings = found.len().saturating_sub(errors);
     if cli.json {
         let files: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-        show::out(&findings(&sources, &found, &files).to_string());
+        show::out(&show::findings(&sources, &found, &files).to_string());
     } else {
         show::diagnostics(&sources, &found);
         let program = &checked.program;
@@ -90,30 +88,6 @@ pub(super) fn run(cli: &Cli, args: &RulesArgs) -> Result<Finding, Failure> {
         }
     }
     Ok(if errors == 0 { Finding::Nothing } else { Finding::Something })
-}
-
-/// Returns findings as the object that `--json` prints.
-pub(super) fn findings(sources: &[Source], found: &[Diagnostic], files: &[&str]) -> Value {
-    let list = |severity: Severity| -> Vec<Value> {
-        let picked = found.iter().filter(|d| d.severity == severity);
-        let rows = picked.map(|diagnostic| {
-            let (file, line, column) = diagnostic.place(sources);
-            json!({
-                "code": diagnostic.code,
-                "file": file,
-                "line": line,
-                "column": column,
-                "message": diagnostic.message,
-                "help": diagnostic.help,
-            })
-        });
-        rows.collect()
-    };
-    json!({
-        "files": files,
-        "errors": list(Severity::Error),
-        "warnings": list(Severity::Warning),
-    })
 }
 
 /// Checks rule texts for a session.

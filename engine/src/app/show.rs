@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde_json::{Value, json};
 
 use dsl::diagnostics::{Diagnostic, Severity};
 use dsl::span::Source;
@@ -36,7 +37,7 @@ pub(super) fn failure(failure: &Failure, json: bool) {
         Failure::Rules(rules) => {
             if json {
                 let files: Vec<&str> = rules.sources.iter().map(|one| one.name.as_str()).collect();
-                let mut object = super::rules::findings(&rules.sources, &rules.diagnostics, &files);
+                let mut object = findings(&rules.sources, &rules.diagnostics, &files);
                 if let Some(object) = object.as_object_mut() {
                     object.insert("exit_code".to_owned(), failure.code().into());
                 }
@@ -55,6 +56,30 @@ pub(super) fn failure(failure: &Failure, json: bool) {
             note(&format!("error: {error:#}"));
         }
     }
+}
+
+/// Returns findings as the object that `--json` prints.
+pub(super) fn findings(sources: &[Source], found: &[Diagnostic], files: &[&str]) -> Value {
+    let list = |severity: Severity| -> Vec<Value> {
+        let picked = found.iter().filter(|d| d.severity == severity);
+        let rows = picked.map(|diagnostic| {
+            let (file, line, column) = diagnostic.place(sources);
+            json!({
+                "code": diagnostic.code,
+                "file": file,
+                "line": line,
+                "column": column,
+                "message": diagnostic.message,
+                "help": diagnostic.help,
+            })
+        });
+        rows.collect()
+    };
+    json!({
+        "files": files,
+        "errors": list(Severity::Error),
+        "warnings": list(Severity::Warning),
+    })
 }
 
 /// Tells that the arguments cannot be understood, or prints the help that they ask for.

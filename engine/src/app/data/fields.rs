@@ -4,8 +4,6 @@ use memchr::memchr;
 
 use model::decimal::eight_digits;
 
-use super::survey::Format;
-
 /// Header line of L2 files.
 pub(super) const L2_HEADER: &str = "local_ts,event_ms,kind,first_u,last_u,prev_u,side,price,qty";
 /// Header line of trades files.
@@ -146,15 +144,6 @@ pub(super) fn raw_payload(line: &[u8], labelled: bool) -> Option<(i64, &[u8], &[
         ((b'\t', rest), true) => label(rest).map(|(label, json)| (time_ns, label, json)),
         ((b' ', json), false) => Some((time_ns, json.get(..0)?, json)),
         _ => None,
-    }
-}
-
-/// Returns the time of a line in nanoseconds, as the file stamps it.
-pub(super) fn line_time(format: &Format, line: &[u8]) -> Option<i64> {
-    let (number, _) = stamp(line)?;
-    match format {
-        Format::Raw | Format::Labelled | Format::Levels | Format::Trades => Some(number),
-        Format::Klines => number.checked_mul(MILLISECOND_NS),
     }
 }
 

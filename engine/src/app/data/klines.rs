@@ -13,8 +13,8 @@ use model::num::{MONEY_SCALE, Money, Price, Qty, Rounding, rescale};
 use model::order::InputFault;
 use model::time::Nanos;
 
+use super::cursor::{Cursor, Next};
 use super::fields::{self, Columns, MILLISECOND_NS};
-use super::reader::{Cursor, Next};
 use super::table::Family;
 
 /// The rows of a klines file.

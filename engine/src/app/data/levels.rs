@@ -10,8 +10,8 @@ use engine::source::Message;
 use model::order::InputFault;
 use venues::binance::{FRAME_BYTES_MAX, Parser, Stream, UPDATES_MAX};
 
+use super::cursor::{Cursor, Next};
 use super::fields::{self, Columns};
-use super::reader::{Cursor, Next};
 
 /// Columns that are read.
 pub(super) const COLUMNS: [&str; 9] =

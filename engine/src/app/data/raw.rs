@@ -5,8 +5,8 @@ use model::id::{InstrumentId, NO_INSTRUMENT};
 use model::order::InputFault;
 use venues::binance::{Frame, Parser, Stream, UPDATES_MAX, Updates};
 
+use super::cursor::{Cursor, Next};
 use super::fields;
-use super::reader::{Cursor, Next};
 
 /// The rows of a raw capture.
 #[derive(Debug)]

@@ -1,23 +1,19 @@
 //! One file as messages: what every format shares.
 //!
 //! ```text
-//! Lines --line--> Format reader --updates, faults--> Message
+//! Cursor --line--> Format reader --updates, faults--> Message
 //! ```
 //!
-//! Nothing is passed over silently: what cannot be used is a [`BadInput`] in a message of its own
+//! Nothing is passed over silently: what cannot be used is a `BadInput` in a message of its own
 //! or before what the line led to, and is counted, once a message. A line that cannot be read does
 //! not move time; one whose time steps back is used and reported, except for bars. Empty lines and
 //! repeated header lines hold no message.
 
 use engine::source::{Message, Progress};
-use model::event::{BadInput, Body};
-use model::id::{InstrumentId, NO_INSTRUMENT};
-use model::order::InputFault;
-use model::time::Nanos;
 
+use super::cursor::Cursor;
 use super::klines::Klines;
 use super::levels::LevelRows;
-use super::lines::{Lines, Step};
 use super::raw::Raw;
 use super::trades::TradeRows;
 
@@ -41,33 +37,6 @@ pub(super) enum Rows {
     Klines(Box<Klines>),
 }
 
-/// Position in a file, and what was counted on the way.
-#[derive(Debug)]
-pub(super) struct Cursor {
-    lines: Lines,
-    source: u16,
-    /// The instrument of the file, or none where it has several.
-    instrument: InstrumentId,
-    /// Time of the last line that could be read.
-    clock_ns: i64,
-    messages: u64,
-    bad: u64,
-    failed: bool,
-}
-
-/// What [`Cursor::next`] came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// A line to be read.
-    Line,
-    /// A line that is too long, already reported.
-    TooLong,
-    /// The file cannot be read any further, already reported.
-    Failed,
-    /// The end.
-    End,
-}
-
 impl Reader {
     /// Returns the messages of a file.
     pub(super) fn new(cursor: Cursor, rows: Rows) -> Self {
@@ -77,7 +46,7 @@ impl Reader {
     /// Moves the next message that says anything into `into`; false at the end.
     pub(super) fn read(&mut self, into: &mut Message) -> bool {
         into.updates.clear();
-        into.source = self.cursor.source;
+        into.source = self.cursor.source();
         loop {
             let more = match &mut self.rows {
                 Rows::Raw(rows) => rows.read(&mut self.cursor, into),
@@ -96,109 +65,6 @@ impl Reader {
 
     /// Returns what has been read so far.
     pub(super) fn progress(&self) -> Progress {
-        let Cursor { lines, messages, bad, failed, .. } = &self.cursor;
-        let (bytes, bytes_total) = lines.position();
-        Progress { messages: *messages, bad: *bad, bytes, bytes_total, failed: *failed }
-    }
-}
-
-impl Cursor {
-    /// Returns a cursor before the first line; `first_ns` is the first time that the file names.
-    pub(super) fn new(lines: Lines, source: u16, instrument: InstrumentId, first_ns: i64) -> Self {
-        Self { lines, source, instrument, clock_ns: first_ns, messages: 0, bad: 0, failed: false }
-    }
-
-    /// Moves to the next line; reports what is none.
-    pub(super) fn next(&mut self, into: &mut Message) -> Next {
-        match self.lines.advance() {
-            Step::Line => {
-                self.messages = self.messages.saturating_add(1);
-                Next::Line
-            }
-            Step::End => Next::End,
-            Step::TooLong => {
-                self.messages = self.messages.saturating_add(1);
-                self.fault(into, self.instrument, InputFault::TooLarge);
-                Next::TooLong
-            }
-            Step::Failed => {
-                self.failed = true;
-                self.fault(into, self.instrument, InputFault::Truncated);
-                Next::Failed
-            }
-        }
-    }
-
-    /// Takes back the counting of a line that holds no message: the header.
-    pub(super) fn uncount(&mut self) {
-        self.messages = self.messages.saturating_sub(1);
-    }
-
-    /// Returns the current line.
-    pub(super) fn line(&self) -> &[u8] {
-        self.lines.line()
-    }
-
-    /// Returns the number of the current line.
-    pub(super) fn number(&self) -> u64 {
-        self.lines.number()
-    }
-
-    /// Returns the instrument of the file, or none where it has several.
-    pub(super) fn instrument(&self) -> InstrumentId {
-        self.instrument
-    }
-
-    /// Takes the time of a line over; tells whether it steps back.
-    pub(super) fn tick(&mut self, into: &mut Message, time_ns: i64) -> bool {
-        let steps_back = time_ns < self.clock_ns;
-        self.clock_ns = time_ns;
-        into.ts = Nanos(time_ns);
-        steps_back
-    }
-
-    /// Reports that the current line was not used, or not as it stands.
-    pub(super) fn fault(
-        &mut self,
-        into: &mut Message,
-        instrument: InstrumentId,
-        fault: InputFault,
-    ) {
-        self.fault_before(into.updates.len(), into, instrument, fault);
-    }
-
-    /// As [`Cursor::fault`], before what the message led to: its updates from `mark` on.
-    pub(super) fn fault_before(
-        &mut self,
-        mark: usize,
-        into: &mut Message,
-        instrument: InstrumentId,
-        fault: InputFault,
-    ) {
-        self.fault_at(mark, into, instrument, (fault, self.lines.number()));
-    }
-
-    /// As [`Cursor::fault_before`], for a message that began on the line of this number.
-    pub(super) fn fault_at(
-        &mut self,
-        mark: usize,
-        into: &mut Message,
-        instrument: InstrumentId,
-        (fault, line): (InputFault, u64),
-    ) {
-        self.bad = self.bad.saturating_add(1);
-        into.ts = Nanos(self.clock_ns);
-        let source = self.source;
-        let bad = BadInput { line, count: 1, source, fault };
-        let mark = mark.min(into.updates.len());
-        into.updates.insert(mark, (instrument, Body::BadInput(bad)));
-    }
-}
-
-/// Returns the instrument of a file that has exactly one, else none.
-pub(super) fn only(instruments: &[InstrumentId]) -> InstrumentId {
-    match instruments {
-        [only] => *only,
-        _ => NO_INSTRUMENT,
+        self.cursor.progress()
     }
 }

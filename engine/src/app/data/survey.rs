@@ -93,7 +93,7 @@ pub(super) fn head(path: &Path) -> Result<Head, DataError> {
             None => head = recognise(line),
             Some(head) => {
                 if head.first_ns == 0 {
-                    head.first_ns = fields::line_time(&head.format, line).unwrap_or(0);
+                    head.first_ns = line_time(&head.format, line).unwrap_or(0);
                 }
                 head.chained |= head.format == Format::Levels && fields::is_chained(line);
             }
@@ -158,6 +158,15 @@ fn recognise(line: &[u8]) -> Option<Head> {
             Some(head(Format::Labelled, b"", time_ns))
         }
         _ => None,
+    }
+}
+
+/// Returns the time of a line in nanoseconds, as the file stamps it.
+fn line_time(format: &Format, line: &[u8]) -> Option<i64> {
+    let (number, _) = fields::stamp(line)?;
+    match format {
+        Format::Raw | Format::Labelled | Format::Levels | Format::Trades => Some(number),
+        Format::Klines => number.checked_mul(fields::MILLISECOND_NS),
     }
 }
 
@@ -348,7 +357,7 @@ pub(super) fn bar_ns(path: &Path) -> Result<Option<i64>, DataError> {
             Step::TooLong => continue,
             Step::End | Step::Failed => return Ok(smallest),
         }
-        let Some(time_ns) = fields::line_time(&Format::Klines, lines.line()) else {
+        let Some(time_ns) = line_time(&Format::Klines, lines.line()) else {
             continue;
         };
         let step = before.map_or(0, |before| time_ns.saturating_sub(before));
@@ -369,7 +378,7 @@ pub(super) fn last_ns(path: &Path, format: &Format) -> Result<i64, DataError> {
     loop {
         match lines.advance() {
             Step::Line => {
-                last = last.max(fields::line_time(format, lines.line()).unwrap_or(i64::MIN));
+                last = last.max(line_time(format, lines.line()).unwrap_or(i64::MIN));
             }
             Step::TooLong => {}
             Step::End | Step::Failed => return Ok(last),

@@ -4,8 +4,8 @@ use engine::source::Message;
 use model::order::InputFault;
 use venues::binance::{Frame, Stream, TradeFrame};
 
+use super::cursor::{Cursor, Next};
 use super::fields::{self, Columns};
-use super::reader::{Cursor, Next};
 
 /// Columns that are read.
 pub(super) const COLUMNS: [&str; 6] =
