@@ -41,7 +41,8 @@ mod units;
 mod tests;
 
 use expr::{Place, Typing};
-use scope::{Owner, Scope};
+use names::Owner;
+use scope::Scope;
 
 /// What came out of some files.
 #[derive(Clone, Debug, Default)]

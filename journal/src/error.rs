@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::layout::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
-use crate::recovery::Case;
+use crate::verdict::Case;
 
 /// What was asked of the file system.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -11,7 +11,7 @@
 //! - After a power loss, an exact prefix of the records is read back, at least up to the last
 //!   successful sync. A record that was never written is never returned.
 //! - *Torn* (the tail of a crash) and *corrupt* (damage to bytes proven to be on stable storage)
-//!   are told apart, and only a torn tail is ever cut. The table stands in [`recovery`].
+//!   are told apart, and only a torn tail is ever cut. The table stands in [`verdict`].
 //! - After the first failed sync the writer refuses everything: a retried sync may report success
 //!   for lost data.
 //! - A full disk is an error, never a signal: space is reserved and faulted in before it is used.
@@ -52,8 +52,10 @@
 pub mod error;
 /// Constants and the record header, byte by byte.
 pub mod layout;
-/// The lettered table that tells clean, torn and corrupt apart, and the repair of a torn tail.
+/// The repair of a torn tail.
 pub mod recovery;
+/// The lettered table that tells clean, torn and corrupt apart.
+pub mod verdict;
 /// Read-only check and summary of a whole journal.
 pub mod verify;
 
@@ -102,8 +104,9 @@ pub use layout::{
     LANE_INPUT, LANE_RISK, LANE_STRATEGY, LANE_TELEMETRY, RecordHeader,
 };
 pub use reader::{Reader, Record};
-pub use recovery::{Case, Recovery, Verdict, recover};
+pub use recovery::{Recovery, recover};
 pub use sink::SinkKind;
 pub use spare::Keeper;
+pub use verdict::{Case, Verdict};
 pub use verify::{Info, InputSpan, Report, SegmentInfo, info, verify};
 pub use writer::{Options, Sealed, Writer};

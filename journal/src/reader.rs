@@ -11,7 +11,7 @@ use crate::error::ReadError;
 use crate::header::Identity;
 use crate::layout::{FLAG_FRAGMENT, FLAG_FRAGMENT_FIRST, FLAG_FRAGMENT_LAST, RecordHeader};
 use crate::order::whole;
-use crate::recovery::Verdict;
+use crate::verdict::Verdict;
 use crate::walk::{Ending, Located, Step, Walk};
 
 /// One record as it was appended, or one of the journal's own (lane 5).

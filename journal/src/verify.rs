@@ -12,8 +12,8 @@ use crate::layout::{
     HEADER_BYTES, KIND_END_SEGMENT, LANE_COUNT, LANE_INPUT, RecordHeader, SEGMENT_BYTES_MIN,
     segment_name,
 };
-use crate::recovery::{Case, Verdict};
 use crate::seal::Place;
+use crate::verdict::{Case, Verdict};
 use crate::walk::{Ending, Step, Walk, read_first_page};
 use crate::window::Window;
 

@@ -18,9 +18,9 @@ use crate::layout::{
     RecordHeader, SEGMENT_BYTES_MIN, segment_name, to_usize,
 };
 use crate::order::Order;
-use crate::recovery::{Case, Evidence, Sight, decide};
 use crate::seal::{Place, hash};
 use crate::survey::{Survey, survey};
+use crate::verdict::{Case, Evidence, Sight, decide};
 use crate::window::Window;
 
 /// A place in a journal and what a record there must look like.

@@ -4,14 +4,7 @@ use crate::num::{MONEY_SCALE, Money, Price, Qty, Rate, Rounding, Scale, div_roun
 use crate::order::{AccountKind, Side};
 use crate::symbol::Symbol;
 
-/// What kind of contract an instrument is. Others can be named in data and are refused at bind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// Base against quote, settled at once.
-    Spot,
-    /// Perpetual with margin and profit in the quote asset.
-    LinearPerpetual,
-}
+pub use crate::symbol::Kind;
 
 /// In which asset a fee is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

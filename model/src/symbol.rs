@@ -4,10 +4,17 @@
 //! every instrument of that base and quote (and kind, if stated), and binds only when exactly one
 //! fits.
 
-use crate::instrument::Kind;
-
 /// LIMIT: longest name of a venue, base or quote.
 pub const NAME_BYTES_MAX: usize = 16;
+
+/// What kind of contract an instrument is. Others can be named in data and are refused at bind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Base against quote, settled at once.
+    Spot,
+    /// Perpetual with margin and profit in the quote asset.
+    LinearPerpetual,
+}
 
 /// A name of an instrument, perhaps not a full one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

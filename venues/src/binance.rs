@@ -25,9 +25,11 @@ mod scan;
 mod stream;
 mod wire;
 
-pub use parse::{FRAME_BYTES_MAX, FRAME_LEVELS_MAX, Parser};
+pub use parse::{FRAME_BYTES_MAX, Parser};
 pub use stream::{Stream, StreamSpec, UPDATES_MAX, Updates};
-pub use wire::{BookTickerFrame, DepthFrame, Frame, Levels, SnapshotFrame, TradeFrame};
+pub use wire::{
+    BookTickerFrame, DepthFrame, FRAME_LEVELS_MAX, Frame, Levels, SnapshotFrame, TradeFrame,
+};
 
 pub use book::{BUFFER_LEVELS_MAX, BUFFER_MESSAGES_MAX};
 

@@ -4,7 +4,14 @@
 use crate::schema::Scope as Readers;
 use crate::typed::{Expr, ExprKind, Function, Indicator};
 
-use super::scope::Owner;
+/// Whose expressions are typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// A risk block, or an invariant about it.
+    Risk,
+    /// A strategy.
+    Strategy,
+}
 
 /// Fields of the language that this version does not answer. A rule that reads one is refused.
 const LATER_FIELDS: &str = "account.week_loss account.net_exposure account.margin_ratio \

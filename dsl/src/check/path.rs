@@ -9,8 +9,8 @@ use crate::span::Span;
 use crate::typed::{Asset, AssetArg, Expr, ExprKind, Function, Indicator, Series, Unit};
 
 use super::expr::{Place, Typing};
-use super::names::{self, Callable, FUNCTIONS};
-use super::scope::{Binding, Owner, Reach, rank};
+use super::names::{self, Callable, FUNCTIONS, Owner};
+use super::scope::{Binding, Reach, rank};
 use super::units::{self, describe};
 
 impl Typing<'_, '_> {

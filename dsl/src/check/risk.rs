@@ -9,7 +9,8 @@ use crate::typed::{
 
 use super::block::{add_let, announce, once, params, unsupported, unsupported_part};
 use super::expr::{Place, Typing};
-use super::scope::{Owner, Scope};
+use super::names::Owner;
+use super::scope::Scope;
 
 /// The parts of a risk block that its statements fill.
 #[derive(Default)]

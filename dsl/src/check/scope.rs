@@ -10,16 +10,7 @@ use crate::schema::{FIELDS, Field, When};
 use crate::span::Span;
 use crate::typed::{Expr, ExprKind, Let, Param, Series, Step, Unit};
 
-use super::names;
-
-/// Whose expressions are typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
-    /// A risk block, or an invariant about it.
-    Risk,
-    /// A strategy.
-    Strategy,
-}
+use super::names::{self, Owner};
 
 /// What a name of the block stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use crate::typed::{Expr, ExprKind, Strategy, StrategyRule, Trigger, Unit};
 
 use super::block::{add_let, announce, once, params, unsupported, unsupported_part};
 use super::expr::{Place, Typing};
-use super::names::{self, Callable};
-use super::scope::{Binding, Owner, Scope};
+use super::names::{self, Callable, Owner};
+use super::scope::{Binding, Scope};
 use super::units::describe;
 
 /// What wakes a strategy, and on which symbols.

@@ -6,7 +6,7 @@ use super::support::{
     edit, files, frames, input, options, read, script, segment, write, write_killed, write_sealed,
 };
 use crate::layout::{HEADER_BYTES, KIND_END_SEGMENT, KIND_RECOVERED, LANE_CONTROL, RecordHeader};
-use crate::recovery::{Case, Evidence, Sight, decide};
+use crate::verdict::{Case, Evidence, Sight, decide};
 use crate::{Identity, OpenError, Options, ReadError, Reader, SinkKind, Verdict, recover, verify};
 
 /// Makes a journal of three segments, damages it, and expects the case, the segment of the finding

@@ -17,7 +17,7 @@
 
 use model::event::BookLevel;
 
-use super::parse::FRAME_LEVELS_MAX;
+use super::wire::FRAME_LEVELS_MAX;
 
 /// LIMIT: messages kept while a snapshot is awaited: 100 s of the venue's fastest regular stream.
 pub const BUFFER_MESSAGES_MAX: usize = 1_024;

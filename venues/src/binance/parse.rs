@@ -15,14 +15,12 @@ use simd_json::{Buffers, Tape, fill_tape};
 
 use super::scan::scan;
 use super::wire::{
-    BookTickerFrame, DepthFrame, Frame, LevelSpan, Levels, SnapshotFrame, TradeFrame,
+    Bare, BookTickerFrame, DepthFrame, FRAME_LEVELS_MAX, Frame, LevelSpan, Levels, SnapshotFrame,
+    TradeFrame, is_read,
 };
 
 /// LIMIT: longest message. The largest REST snapshot (5,000 levels a side) has about 350 kB.
 pub const FRAME_BYTES_MAX: usize = 1 << 20;
-
-/// LIMIT: levels of one message; the largest REST snapshot has 10,000.
-pub const FRAME_LEVELS_MAX: usize = 16_384;
 
 /// Bytes for which room is taken at the start: above the largest recorded message, 64,046.
 const WARM_BYTES: usize = 128 << 10;
@@ -39,9 +37,6 @@ pub struct Parser {
     /// Empty between messages.
     tape: Tape<'static>,
 }
-
-/// A frame whose levels are not attached yet, and how many of them are bids.
-pub(super) type Bare<'a> = (Frame<'a>, usize);
 
 impl Default for Parser {
     fn default() -> Self {
@@ -116,14 +111,6 @@ fn attach<'a>((frame, bids): Bare<'a>, text: &'a [u8], spans: &'a [LevelSpan]) -
         Frame::Snapshot(frame) => Frame::Snapshot(SnapshotFrame { levels, ..frame }),
         Frame::Trade(_) | Frame::BookTicker(_) | Frame::Other => frame,
     }
-}
-
-/// Tells whether a stream of this name is read: `btcusdt@trade`, `@bookTicker`, `@depth`,
-/// `@depth@100ms`. Not `@depth20`, whose futures form looks like a difference and is none.
-pub(super) fn is_read(stream: &[u8]) -> bool {
-    let at = stream.iter().position(|byte| *byte == b'@').map(|at| at.saturating_add(1));
-    let channel = at.and_then(|at| stream.get(at..)).unwrap_or_default();
-    matches!(channel, b"trade" | b"bookTicker" | b"depth") || channel.starts_with(b"depth@")
 }
 
 fn understand<'a>(

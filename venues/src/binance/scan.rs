@@ -8,9 +8,9 @@
 
 use model::decimal::eight_digits;
 
-use super::parse::{Bare, FRAME_LEVELS_MAX, is_read};
 use super::wire::{
-    BookTickerFrame, DepthFrame, Frame, LevelSpan, Levels, SnapshotFrame, TradeFrame,
+    Bare, BookTickerFrame, DepthFrame, FRAME_LEVELS_MAX, Frame, LevelSpan, Levels, SnapshotFrame,
+    TradeFrame, is_read,
 };
 
 /// LIMIT: digits of an integer that cannot pass a `u64`.

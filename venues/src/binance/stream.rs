@@ -21,8 +21,9 @@ use model::order::{FeedStatus, InputFault, Side};
 use model::time::Nanos;
 
 use super::book::{Anchor, BUFFER_LEVELS_MAX, Ids, Place, Sequence};
-use super::parse::FRAME_LEVELS_MAX;
-use super::wire::{BookTickerFrame, DepthFrame, Frame, Levels, SnapshotFrame, TradeFrame};
+use super::wire::{
+    BookTickerFrame, DepthFrame, FRAME_LEVELS_MAX, Frame, Levels, SnapshotFrame, TradeFrame,
+};
 
 /// LIMIT: payloads of one message: a snapshot, everything that was kept, a clearing and a state.
 pub const UPDATES_MAX: usize = FRAME_LEVELS_MAX + BUFFER_LEVELS_MAX + 2;

@@ -6,6 +6,9 @@
 
 use model::order::Side;
 
+/// LIMIT: levels of one message; the largest REST snapshot has 10,000.
+pub const FRAME_LEVELS_MAX: usize = 16_384;
+
 /// One market data message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame<'a> {
@@ -20,6 +23,9 @@ pub enum Frame<'a> {
     /// Sound JSON that is none of these: ignored, and counted by the caller.
     Other,
 }
+
+/// A frame whose levels are not attached yet, and how many of them are bids.
+pub(super) type Bare<'a> = (Frame<'a>, usize);
 
 /// A trade of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,4 +164,12 @@ fn cut(text: &[u8], start: u32, end: u32) -> &[u8] {
         (Ok(start), Ok(end)) => text.get(start..end).unwrap_or_default(),
         _ => &[],
     }
+}
+
+/// Tells whether a stream of this name is read: `btcusdt@trade`, `@bookTicker`, `@depth`,
+/// `@depth@100ms`. Not `@depth20`, whose futures form looks like a difference and is none.
+pub(super) fn is_read(stream: &[u8]) -> bool {
+    let at = stream.iter().position(|byte| *byte == b'@').map(|at| at.saturating_add(1));
+    let channel = at.and_then(|at| stream.get(at..)).unwrap_or_default();
+    matches!(channel, b"trade" | b"bookTicker" | b"depth") || channel.starts_with(b"depth@")
 }
