@@ -33,13 +33,14 @@ pub(crate) fn bind(block: &RiskBlock, binding: &Binding<'_>) -> Result<RiskCode,
         [LATCHES, CAPS, CHECKS].map(|index| take(index).unwrap_or_default());
     let place = |node: NodeId| layout.place(node);
     for latch in &mut latches {
-        [latch.when, latch.unless] = [latch.when, latch.unless].map(place);
+        latch.when = place(latch.when);
+        latch.unless = latch.unless.map(place);
         if let Some(sides) = &mut latch.sides {
             sides.relocate(place);
         }
     }
     for cap in &mut caps {
-        [cap.when, cap.unless] = [cap.when, cap.unless].map(place);
+        [cap.when, cap.unless] = [cap.when, cap.unless].map(|node| node.map(place));
         cap.bound.relocate(place);
     }
     for check in &mut checks {
@@ -83,7 +84,7 @@ fn latch<'a>(latch: &'a Latch, lower: &mut Lower<'a>) -> LatchCode {
         cancel_orders: latch.cancel_orders,
         notify: latch.notify,
         when: lower.condition(Some(&latch.when), true),
-        unless: lower.condition(latch.unless.as_ref(), false),
+        unless: latch.unless.as_ref().map(|expr| lower.lower(expr).num),
         sides: lower.sides(&latch.when),
     }
 }
@@ -109,8 +110,8 @@ fn cap<'a>(cap: &'a Cap, lower: &mut Lower<'a>) -> CapCode {
         span: cap.rule.span,
         measure: cap.measure,
         bound: lower.graph.readout(bound, decimals, 1),
-        when: lower.condition(cap.when.as_ref(), true),
-        unless: lower.condition(cap.unless.as_ref(), false),
+        when: cap.when.as_ref().map(|expr| lower.lower(expr).num),
+        unless: cap.unless.as_ref().map(|expr| lower.lower(expr).num),
     }
 }
 
@@ -129,16 +130,18 @@ fn check<'a>(check: &'a Check, lower: &mut Lower<'a>) -> CheckCode {
 /// Returns everything that is read after a run.
 fn roots(latches: &[LatchCode], caps: &[CapCode], checks: &[CheckCode]) -> Vec<NodeId> {
     let latches = latches.iter().map(|latch| (latch.when, latch.unless, latch.sides));
-    let checks = checks.iter().map(|check| (check.condition, check.unless, check.sides));
+    let checks = checks.iter().map(|check| (check.condition, Some(check.unless), check.sides));
     let mut roots = Vec::new();
     for (condition, unless, sides) in latches.chain(checks) {
-        roots.extend([condition, unless]);
+        roots.push(condition);
+        roots.extend(unless);
         for readout in sides.iter().flat_map(|sides| [sides.observed, sides.limit]) {
             roots.extend([readout.num, readout.den]);
         }
     }
     for cap in caps {
-        roots.extend([cap.when, cap.unless, cap.bound.num, cap.bound.den]);
+        roots.extend([cap.bound.num, cap.bound.den]);
+        roots.extend(cap.when.into_iter().chain(cap.unless));
     }
     roots
 }

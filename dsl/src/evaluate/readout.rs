@@ -22,7 +22,17 @@ pub(crate) struct Readout {
     /// Tick or lot of the result.
     step: i128,
     /// The three where they fit words.
-    narrow: Option<[i64; 3]>,
+    narrow: Option<Narrow>,
+}
+
+/// Static factors that fit words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Narrow {
+    up: i64,
+    down: i64,
+    step: i64,
+    /// `2^64 / down`, rounded down: a multiplication and a correction divide by `down`.
+    reciprocal: u64,
 }
 
 /// Two sides of a comparison, for messages.
@@ -37,10 +47,7 @@ pub(crate) struct Sides {
 impl Readout {
     /// Returns how to read `num / den`, by static factors and a step that `down` contains.
     pub(crate) fn new(num: u16, den: u16, up: i128, down: i128, step: i128) -> Self {
-        let small = |number: i128| i64::try_from(number).ok();
-        let narrow = small(up).zip(small(down)).zip(small(step));
-        let narrow = narrow.map(|((up, down), step)| [up, down, step]);
-        Self { num, den, up, down, step, narrow }
+        Self { num, den, up, down, step, narrow: Narrow::new(up, down, step) }
     }
 
     /// Returns the number.
@@ -76,8 +83,12 @@ impl Readout {
     #[inline]
     fn narrow(&self, num: Value, den: Value, rounding: Rounding) -> Option<i64> {
         let small = |number: i128| i64::try_from(number).ok();
-        let [up, down, step] = self.narrow?;
+        let narrow = self.narrow?;
+        let Narrow { up, down, step, .. } = narrow;
         let above = small(num.raw())?.checked_mul(up)?;
+        if den.raw() == 1 && above >= 0 && matches!(rounding, Rounding::Floor) {
+            return narrow.divide(above).checked_mul(step);
+        }
         let below = small(den.raw())?.checked_mul(down)?;
         let quotient = match rounding {
             _ if below == 1 => above,
@@ -91,6 +102,27 @@ impl Readout {
     pub(crate) fn relocate(&mut self, place: impl Fn(u16) -> u16) {
         self.num = place(self.num);
         self.den = place(self.den);
+    }
+}
+
+impl Narrow {
+    fn new(up: i128, down: i128, step: i128) -> Option<Self> {
+        let small = |number: i128| i64::try_from(number).ok();
+        let (up, down, step) = (small(up)?, small(down)?, small(step)?);
+        let reciprocal = (1_u128 << 64).checked_div(u128::try_from(down).ok()?)?;
+        Some(Self { up, down, step, reciprocal: u64::try_from(reciprocal).unwrap_or(u64::MAX) })
+    }
+
+    /// Returns `above / down` of a number that is not negative, rounded down.
+    ///
+    /// With `r > 2^64 / down - 1` and `above < 2^63` is `above * r / 2^64 > above / down - 1/2`: what
+    /// the product gives is the quotient or one less, and the rest tells which.
+    #[inline]
+    fn divide(self, above: i64) -> i64 {
+        let product = u128::from(above.cast_unsigned()).wrapping_mul(u128::from(self.reciprocal));
+        let guess = u64::try_from(product >> 64).unwrap_or(0).cast_signed();
+        let rest = above.wrapping_sub(guess.wrapping_mul(self.down));
+        guess.wrapping_add(i64::from(rest >= self.down))
     }
 }
 
@@ -109,5 +141,46 @@ impl Sides {
     pub(crate) fn relocate(&mut self, place: impl Fn(u16) -> u16) {
         self.observed.relocate(&place);
         self.limit.relocate(&place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn reciprocals_divide_at_the_ends() {
+        let word = i64::MAX;
+        for down in [1, 2, 3, 7, 10, 100, 1_000_000_007, 1 << 62, word - 1, word] {
+            let narrow = Narrow::new(1, i128::from(down), 1).unwrap();
+            for quotient in [0, 1, 2, word / down - 1, word / down] {
+                for rest in [0, 1, down / 2, down - 1] {
+                    let above = i128::from(quotient) * i128::from(down) + i128::from(rest);
+                    let Ok(above) = i64::try_from(above) else { continue };
+                    if above >= 0 {
+                        assert_eq!(narrow.divide(above), above / down, "{above} / {down}");
+                    }
+                }
+            }
+        }
+        assert_eq!(Narrow::new(1, 0, 1), None);
+        assert_eq!(Narrow::new(1, -1, 1), None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 4_000,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn reciprocals_divide(above in 0..i64::MAX, down in 1..i64::MAX, shift in 0_u32..63) {
+            let down = (down >> shift).max(1);
+            let narrow = Narrow::new(1, i128::from(down), 1).unwrap();
+            prop_assert_eq!(narrow.divide(above), above / down);
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::readout::{Readout, Sides};
 use super::{Cost, Facts, Input, Outcome, Registers, Section, unless};
 use crate::span::Span;
 use crate::typed::{Effect, LatchEnd, Measure};
-use crate::value::Truth;
+use crate::value::{Truth, Value};
 
 /// A `halt` or `reduce_only`, as bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct LatchCode {
     /// `then notify`.
     pub notify: bool,
     pub(crate) when: u16,
-    pub(crate) unless: u16,
+    pub(crate) unless: Option<u16>,
     pub(crate) sides: Option<Sides>,
 }
 
@@ -41,8 +41,8 @@ pub struct CapCode {
     /// What is bounded.
     pub measure: Measure,
     pub(crate) bound: Readout,
-    pub(crate) when: u16,
-    pub(crate) unless: u16,
+    pub(crate) when: Option<u16>,
+    pub(crate) unless: Option<u16>,
 }
 
 /// A `deny` or `require`, as bound.
@@ -149,7 +149,7 @@ impl RiskCode {
     #[must_use]
     pub fn latch(&self, index: usize, registers: &Registers) -> Truth {
         match self.latches.get(index) {
-            Some(latch) => unless(registers.get(latch.when), registers.get(latch.unless)),
+            Some(latch) => truth(Some(latch.when), latch.unless, registers),
             None => Truth::Unknown(Cause::Missing),
         }
     }
@@ -167,7 +167,7 @@ impl RiskCode {
     #[must_use]
     pub fn cap(&self, index: usize, registers: &Registers) -> CapBound {
         let Some(cap) = self.caps.get(index) else { return CapBound::Unknown(Cause::Missing) };
-        match unless(registers.get(cap.when), registers.get(cap.unless)) {
+        match truth(cap.when, cap.unless, registers) {
             Truth::False => CapBound::Exempt,
             Truth::Unknown(cause) => CapBound::Unknown(cause),
             Truth::True => {
@@ -195,5 +195,16 @@ impl RiskCode {
     #[must_use]
     pub fn check_values(&self, index: usize, registers: &Registers) -> Option<(i64, i64)> {
         self.checks.get(index)?.sides?.read(registers)
+    }
+}
+
+/// Returns whether a statement applies: its condition, if it has one, holds and its exemption, if
+/// it has one, does not.
+#[inline]
+fn truth(when: Option<u16>, exemption: Option<u16>, registers: &Registers) -> Truth {
+    let condition = when.map_or(Value::TRUE, |place| registers.get(place));
+    match exemption {
+        Some(place) => unless(condition, registers.get(place)),
+        None => condition.truth(),
     }
 }
