@@ -115,8 +115,8 @@ impl Narrow {
 
     /// Returns `above / down` of a number that is not negative, rounded down.
     ///
-    /// With `r > 2^64 / down - 1` and `above < 2^63` is `above * r / 2^64 > above / down - 1/2`: what
-    /// the product gives is the quotient or one less, and the rest tells which.
+    /// With `r > 2^64 / down - 1` and `above < 2^63`, `above * r / 2^64` is more than `above / down`
+    /// less a half: what the product gives is the quotient or one less, and the rest tells which.
     #[inline]
     fn divide(self, above: i64) -> i64 {
         let product = u128::from(above.cast_unsigned()).wrapping_mul(u128::from(self.reciprocal));
