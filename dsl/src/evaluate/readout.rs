@@ -115,7 +115,7 @@ impl Narrow {
 
     /// Returns `above / down` of a number that is not negative, rounded down.
     ///
-    /// With `r > 2^64 / down - 1` and `above < 2^63`, `above * r / 2^64` is more than `above / down`
+    /// With `r > 2^64 / down - 1` and `above < 2^63`, `above * r / 2^64` is above `above / down`
     /// less a half: what the product gives is the quotient or one less, and the rest tells which.
     #[inline]
     fn divide(self, above: i64) -> i64 {
