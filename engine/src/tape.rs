@@ -8,7 +8,7 @@ use std::path::Path;
 
 use journal::{ReadError, Reader};
 use model::codec::{DecodeError, decode};
-use model::event::{EVENT_BYTES, Event, Lane};
+use model::event::{EVENT_BYTES, Event, FLAG_MORE, Lane};
 
 use crate::recorder::LaneRecorder;
 
@@ -26,8 +26,9 @@ pub enum Tape {
 pub struct Comparison {
     lane: Lane,
     reader: JournaledEvents,
+    /// Records.
     compared: u64,
-    /// Records that were computed after the journal's last one of this lane.
+    /// Events that were computed after the journal's last one of this lane.
     beyond: u64,
     difference: Option<Difference>,
     failed: Option<TapeError>,
@@ -145,7 +146,7 @@ impl Comparison {
         }
         match self.reader.advance() {
             Ok(Some(journaled)) => {
-                self.compared = self.compared.saturating_add(1);
+                self.compared = self.compared.saturating_add(ends_record(&journaled));
                 if journaled != *event && self.difference.is_none() {
                     self.difference = Some(difference(&journaled, event));
                 }
@@ -263,4 +264,8 @@ pub fn difference(journaled: &Event, recomputed: &Event) -> Difference {
         }
     }
     differs("payload", String::new(), String::new())
+}
+/// Returns 1 for an event that ends a record: of two events that are one record, the second.
+fn ends_record(event: &Event) -> u64 {
+    u64::from(event.flags & FLAG_MORE == 0)
 }
