@@ -1,12 +1,14 @@
 //! Progress, and the signals that end a session.
 //!
 //! SIGINT and SIGTERM set a flag; the session looks at it between messages, cancels what is open
-//! and seals its journal.
+//! and seals its journal. SIGXFSZ is caught so that the write beyond the system's limit returns an
+//! error, which names the file, instead of killing the process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 
 use engine::session::Control;
 use engine::source::Progress;
@@ -28,8 +30,13 @@ impl Watch {
     /// [`Failure::Internal`] when the system lets no signal be caught.
     pub(super) fn new(shown: bool) -> Result<Self, Failure> {
         let asked = Arc::new(AtomicBool::new(false));
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            signal_hook::flag::register(signal, Arc::clone(&asked))
+        for (signal, flag) in [
+            (SIGINT, Arc::clone(&asked)),
+            (SIGTERM, Arc::clone(&asked)),
+            // Nobody reads this flag: the error of the write says it all.
+            (SIGXFSZ, Arc::default()),
+        ] {
+            signal_hook::flag::register(signal, flag)
                 .map_err(|error| Failure::Internal(error.into()))?;
         }
         let bar = if shown { ProgressBar::new(0) } else { ProgressBar::hidden() };

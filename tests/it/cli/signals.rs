@@ -1,25 +1,28 @@
 //! Signals in mid-session: a real process, a real signal. SIGINT and SIGTERM end the session in
-//! order; SIGKILL leaves what was journaled.
+//! order; SIGKILL leaves what was journaled; SIGXFSZ, by which the system refuses a write, is an
+//! error like that of any other disk that takes no more.
 
 use std::path::Path;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tests::program::{Ran, finish, run, start, until};
 
 /// A segment that exists only once several before it are full: the session is in its midst.
 const LATER_SEGMENT: &str = "J/00000006.slj";
 
-/// Starts the longest demo, in segments of 1 MiB, and signals it in mid-session.
-fn signalled(folder: &Path, topology: &str, signal: Signal) -> Ran {
-    let arguments = "demo --seconds 86400 --json --journal J --segment-mib 1 --topology";
-    let mut arguments: Vec<&str> = arguments.split(' ').collect();
-    arguments.push(topology);
-    let mut child = start(folder, &arguments);
+/// Starts the longest demo, in segments of 1 MiB, and does something to it in mid-session.
+fn disturbed(folder: &Path, options: &str, disturb: impl FnOnce(Pid)) -> Ran {
+    let arguments = format!("demo --seconds 86400 --json --journal J --segment-mib 1 {options}");
+    let mut child = start(folder, &arguments.split(' ').collect::<Vec<_>>());
     let segment = folder.join(LATER_SEGMENT);
     until(&mut child, "a later segment", || segment.metadata().is_ok());
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    kill_process(pid, signal).unwrap();
+    disturb(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap());
     finish(child)
+}
+
+fn signalled(folder: &Path, topology: &str, signal: Signal) -> Ran {
+    let options = format!("--topology {topology}");
+    disturbed(folder, &options, |child| kill_process(child, signal).unwrap())
 }
 
 /// A session that was asked to end: it ends in order, and its journal is a whole one.
@@ -81,5 +84,35 @@ fn what_sigkill_leaves_is_a_prefix_that_replays() {
         assert_eq!((replayed.code, &replay["equal"]), (Some(0), &true.into()), "{replayed:?}");
         assert_eq!(replay["records"], verdict["records"]);
         assert!(replay["decisions"].as_u64() > Some(100), "{replay}");
+    }
+}
+
+/// The disk takes no more in mid-session: what was written stays readable, and the session says
+/// which write failed instead of dying of it or going on without a journal.
+#[test]
+fn a_write_that_the_system_refuses_ends_the_session_with_an_error() {
+    for (options, failed) in [
+        ("--topology fused --sink pwrite", "cannot write the newest records of the journal"),
+        ("--topology split --sink pwrite", "cannot write the newest records of the journal"),
+        // Stores into a mapping cannot be refused; the seal of the segment is, at its end.
+        ("--topology fused --sink mmap", "cannot journal the record of lane"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let ran = disturbed(folder.path(), options, |child| {
+            let nothing = Rlimit { current: Some(0), maximum: Some(0) };
+            prlimit(Some(child), Resource::Fsize, nothing).unwrap();
+        });
+        assert_eq!(ran.code, Some(70), "{options}: {ran:?}");
+        assert!(ran.stderr.contains(failed), "{options}: {ran:?}");
+        assert!(ran.stderr.contains("cannot write to J/0000"), "{options}: {ran:?}");
+        assert_eq!(ran.json()["exit_code"], 70);
+        let verified = run(folder.path(), &["journal", "verify", "J", "--json"]);
+        let verdict = verified.json();
+        assert_eq!(verified.code, Some(0), "{verified:?}");
+        assert_eq!((&verdict["verdict"], &verdict["sealed"]), (&"clean".into(), &false.into()));
+        assert!(verdict["records"].as_u64() > Some(1_000), "{verdict}");
+        let replayed = run(folder.path(), &["replay", "J", "--json"]);
+        assert_eq!(replayed.code, Some(0), "{replayed:?}");
+        assert_eq!(replayed.json()["equal"], true);
     }
 }
