@@ -20,7 +20,8 @@ Examples:
   engine replay DIR                       compute a journal's decisions again and compare
   engine rules check rules/limits.rules   check a file of rules
 
-Exit codes: 0 fine, 1 a finding, 2 wrong usage or configuration, 3 corrupt data, 70 a defect.
+Exit codes: 0 fine, 1 a finding, 2 wrong usage or configuration, 3 corrupt data, 70 a defect
+or a failed disk.
 Nothing ever leaves this machine: orders go to the simulated venue only."
 )]
 pub(super) struct Cli {

@@ -1,7 +1,7 @@
 //! How a command ends: the exit codes of the program.
 //!
 //! 0 fine, 1 a finding (a difference, a test that failed), 2 wrong usage or configuration, 3
-//! corrupt data, 70 an internal fault.
+//! corrupt data, 70 an internal fault: a defect or a failed disk.
 
 use engine::program::RulesError;
 use engine::replay::ReplayError;
