@@ -2,6 +2,7 @@
 
 use model::event::{Bar, BarExtra, FeedState};
 use model::id::Seq;
+use model::instrument::FeeAsset;
 use model::num::{Rate, Scale};
 use model::order::{FeedStatus, Liquidity};
 use model::symbol::Symbol;
