@@ -5,20 +5,22 @@
 
 use crate::span::Span;
 
+/// Expressions.
+mod expression;
+/// Names.
+mod name;
+/// Tests written in files.
+mod testing;
+
+pub use expression::{Arg, Expr, ExprKind, Literal, Number, Operator, Segment};
+pub use name::Name;
+pub use testing::{Bars, Expect, Test, TestKind, TestStatement};
+
 /// One file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct File {
     /// Items in order.
     pub items: Vec<Item>,
-}
-
-/// A word with its place: a name, a reason code, an asset or a symbol.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name {
-    /// As written.
-    pub text: String,
-    /// Where.
-    pub span: Span,
 }
 
 /// What a file consists of.
@@ -398,123 +400,6 @@ pub enum OptionKind {
     Shortable,
 }
 
-/// `test "..." for block { ... }`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Test {
-    /// What it shows.
-    pub title: Name,
-    /// Documentation comment.
-    pub doc: String,
-    /// The block under test.
-    pub block: Name,
-    /// Statements in order.
-    pub statements: Vec<TestStatement>,
-}
-
-/// A statement of a test.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TestStatement {
-    /// What it says.
-    pub kind: TestKind,
-    /// Where.
-    pub span: Span,
-}
-
-/// What a statement of a test says. Numbers are kept as written: their scale is the instrument's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TestKind {
-    /// `given group of { field = value ... }`
-    Given {
-        /// `market`, `account` and so on.
-        group: Name,
-        /// Symbol or strategy.
-        of: Option<Name>,
-        /// Facts.
-        facts: Vec<(Name, Expr)>,
-    },
-    /// `feed "file"`
-    FeedFile(Name),
-    /// `feed bars [...]`
-    FeedBars(Vec<Bars>),
-    /// `submit buy q SYMBOL at p stop p`
-    Submit {
-        /// `buy`.
-        buy: bool,
-        /// Quantity.
-        qty: Name,
-        /// Symbol.
-        symbol: Name,
-        /// `at`; none is `at_market`.
-        price: Option<Name>,
-        /// `stop`.
-        stop: Option<Name>,
-    },
-    /// `filled buy q SYMBOL at p`
-    Filled {
-        /// `buy`.
-        buy: bool,
-        /// Quantity.
-        qty: Name,
-        /// Symbol.
-        symbol: Name,
-        /// Price.
-        price: Name,
-    },
-    /// `advance d`, in nanoseconds.
-    Advance(i64),
-    /// `expect ...`
-    Expect(Expect),
-}
-
-/// `close`, or a ramp of closes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bars {
-    /// First close.
-    pub from: Name,
-    /// Last close of a ramp.
-    pub to: Option<Name>,
-    /// `volume`.
-    pub volume: Option<Name>,
-    /// `times`.
-    pub times: Option<u64>,
-}
-
-/// What a test expects.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Expect {
-    /// `deny CODE`
-    Deny(Name),
-    /// `approve qty q with CODE`
-    Approve {
-        /// Final quantity.
-        qty: Option<Name>,
-        /// The cap that cut it.
-        with: Option<Name>,
-    },
-    /// `state word`
-    State(Name),
-    /// `no signal`
-    NoSignal,
-    /// `signal long CODE at bars n`
-    Signal {
-        /// `long`.
-        long: bool,
-        /// Reason code.
-        code: Name,
-        /// Number of the bar, from 1.
-        at: Option<u64>,
-    },
-    /// `quote CODE bid p ask p`
-    Quote {
-        /// Reason code.
-        code: Name,
-        /// Bid.
-        bid: Option<Name>,
-        /// Ask.
-        ask: Option<Name>,
-    },
-}
-
 /// `invariant name for block { ... }`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invariant {
@@ -528,109 +413,4 @@ pub struct Invariant {
     pub assumes: Vec<Expr>,
     /// What is to be proved.
     pub proves: Vec<Expr>,
-}
-
-/// An expression.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expr {
-    /// What was written.
-    pub kind: ExprKind,
-    /// Where.
-    pub span: Span,
-    /// Height of the tree, at most [`crate::limits::HEIGHT_MAX`].
-    pub height: u32,
-}
-
-/// Forms of expressions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ExprKind {
-    /// A literal.
-    Literal(Literal),
-    /// A name, a field, a call.
-    Path(Vec<Segment>),
-    /// `-e`
-    Neg(Box<Expr>),
-    /// `not e`
-    Not(Box<Expr>),
-    /// `a op b`
-    Binary(Operator, Box<Expr>, Box<Expr>),
-    /// `e in low..high`
-    In(Box<Expr>, Box<Expr>, Box<Expr>),
-    /// `e is na`; with `not` when true.
-    IsNa(Box<Expr>, bool),
-    /// `if c then a else b`
-    If(Box<Expr>, Box<Expr>, Box<Expr>),
-    /// `e[k]`
-    Index(Box<Expr>, u64),
-}
-
-/// Operators between two expressions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operator {
-    /// `implies`
-    Implies,
-    /// `or`
-    Or,
-    /// `and`
-    And,
-    /// A comparison.
-    Compare(crate::typed::Compare),
-    /// Arithmetic.
-    Arith(crate::typed::Arith),
-    /// `??`
-    Default,
-}
-
-/// Literals.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Literal {
-    /// `1_000.25`
-    Number(Number),
-    /// `5%` is 0.05, `30bps` is 0.003.
-    Percent(Number),
-    /// `2s`, in nanoseconds.
-    Duration(i64),
-    /// `2 ticks`
-    Ticks(Number),
-    /// `3 lots`
-    Lots(Number),
-    /// `10 USDT`
-    Amount(Number, Name),
-    /// `@09:30`, in seconds.
-    TimeOfDay(i64),
-    /// `@2026-01-05T10:00:00Z`, in nanoseconds.
-    Instant(i64),
-    /// `true` or `false`
-    Bool(bool),
-    /// `na`
-    Na,
-}
-
-/// A decimal number, without zeros at the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Number {
-    /// All digits.
-    pub mantissa: i128,
-    /// Decimals.
-    pub decimals: u8,
-    /// Written with a point: never an `int`.
-    pub point: bool,
-}
-
-/// A part of a path between dots.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Segment {
-    /// Name.
-    pub name: Name,
-    /// Arguments, if it is a call.
-    pub args: Option<Vec<Arg>>,
-}
-
-/// An argument.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Arg {
-    /// An asset.
-    Asset(Name),
-    /// An expression, and the `where` behind a stream.
-    Expr(Expr, Option<Expr>),
 }
