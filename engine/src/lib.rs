@@ -49,6 +49,8 @@ pub mod setup;
 pub mod source;
 /// What a stage is.
 pub mod stage;
+/// Stages with what they put out and what is counted of it; the egress.
+pub mod station;
 /// The strategy stage: what fires, and what it asks for.
 pub mod strategy;
 mod sync;

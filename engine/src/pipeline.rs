@@ -6,58 +6,18 @@
 
 use std::thread::JoinHandle;
 
-use model::event::{Body, CancelSent, Event, Kind, Lane, OrderSent, Settled};
+use model::event::{Event, Kind, Lane, Settled};
 use model::id::{NO_INSTRUMENT, Seq};
 use model::time::Nanos;
 
-use crate::execution::Execution;
 use crate::idle::Wait;
 use crate::lane::{Closed, Receiver, Sender, lane};
 use crate::limits::{BURST_RING_EVENTS, RING_EVENTS};
-use crate::recorder::Gate;
 use crate::risk::Risk;
-use crate::stage::{Out, Stage};
+use crate::stage::Stage;
+use crate::station::{Egress, Station, Stations};
 use crate::strategy::Strategy;
-use crate::tally::{LaneDigest, VerdictCounts};
 use crate::tape::Tape;
-
-/// A stage with what it puts out and what is counted of it.
-#[derive(Debug)]
-pub struct Station<S> {
-    /// The stage.
-    pub stage: S,
-    /// Digest of its lane.
-    pub digest: LaneDigest,
-    /// Verdicts, of the risk stage.
-    pub verdicts: VerdictCounts,
-    lane: Lane,
-    out: Out,
-}
-
-/// The last station: execution, the gate, and what leaves.
-#[derive(Debug)]
-pub struct Egress {
-    /// Execution.
-    pub station: Station<Execution>,
-    /// Orders that left.
-    pub orders: u64,
-    /// Cancels that left.
-    pub cancels: u64,
-    gate: Gate,
-    /// True once the journal was lost: nothing leaves any more.
-    shut: bool,
-}
-
-/// All stages of a session.
-#[derive(Debug)]
-pub struct Stations {
-    /// Strategy.
-    pub strategy: Station<Strategy>,
-    /// Risk.
-    pub risk: Station<Risk>,
-    /// Execution with the gate.
-    pub egress: Egress,
-}
 
 /// Tapes for one thread or for each stage.
 #[derive(Debug)]
@@ -145,119 +105,6 @@ pub type Around = fn(&'static str, &mut dyn FnMut());
 /// Runs a stage's thread as it is.
 pub fn unwatched(_: &'static str, run: &mut dyn FnMut()) {
     run();
-}
-
-impl<S: Stage> Station<S> {
-    /// Returns a station for a stage that writes `lane`.
-    pub fn new(stage: S, lane: Lane) -> Self {
-        Self {
-            stage,
-            digest: LaneDigest::default(),
-            verdicts: VerdictCounts::default(),
-            lane,
-            out: Out::new(),
-        }
-    }
-
-    /// Advances the stage and records what it puts out of its own lane.
-    #[inline]
-    fn step(&mut self, event: &Event, tape: &mut Tape) {
-        self.out.clear();
-        self.stage.step(event, &mut self.out);
-        let mut own = false;
-        for event in self.out.events() {
-            if event.kind().lane() == self.lane {
-                self.digest.add(event);
-                self.verdicts.add(event);
-                own = true;
-            }
-        }
-        if own {
-            tape.write(self.lane, self.out.events());
-        }
-    }
-}
-
-impl Egress {
-    /// Returns the last station.
-    #[must_use]
-    pub fn new(stage: Execution, gate: Gate) -> Self {
-        let station = Station::new(stage, Lane::Execution);
-        Self { station, orders: 0, cancels: 0, gate, shut: false }
-    }
-
-    /// Advances execution, lets its intents out once they are journaled, and hands what concerns
-    /// feed to `answer`.
-    fn step(
-        &mut self,
-        event: &Event,
-        tape: &mut Tape,
-        egress: Option<&mut Tape>,
-        mut answer: impl FnMut(Event),
-    ) {
-        self.station.step(event, tape);
-        let mut egress = egress;
-        for index in 0..self.station.out.events().len() {
-            let Some(event) = self.station.out.events().get(index).copied() else { continue };
-            let Some(sent) = leave(&event) else {
-                if matches!(event.kind(), Kind::Wake | Kind::Decision | Kind::Settled) {
-                    answer(event);
-                }
-                continue;
-            };
-            let written = self.gate.wait_written(tape.executions());
-            if self.shut || written.is_err() {
-                self.shut = true;
-                continue;
-            }
-            let count =
-                if sent.kind() == Kind::OrderSent { &mut self.orders } else { &mut self.cancels };
-            *count = count.saturating_add(1);
-            match &mut egress {
-                Some(own) => own.write(Lane::Egress, std::slice::from_ref(&sent)),
-                None => tape.write(Lane::Egress, std::slice::from_ref(&sent)),
-            }
-            answer(sent);
-        }
-    }
-}
-
-/// Returns what leaves the gate for an intent.
-#[expect(clippy::wildcard_enum_match_arm, reason = "only intents leave")]
-fn leave(event: &Event) -> Option<Event> {
-    let Event { seq, ts, instrument, .. } = *event;
-    match event.body() {
-        Body::OrderIntent(intent) => {
-            let sent = OrderSent {
-                order: intent.order,
-                price: intent.price,
-                qty: intent.qty,
-                side: intent.side,
-                tif: intent.tif,
-                reduces: intent.reduces,
-            };
-            Some(Event::new(seq, ts, instrument, &sent))
-        }
-        Body::CancelIntent(intent) => {
-            Some(Event::new(seq, ts, instrument, &CancelSent { order: intent.order }))
-        }
-        _ => None,
-    }
-}
-
-impl Stations {
-    /// Passes one event through all stages on this thread.
-    #[inline]
-    fn step(&mut self, event: &Event, tape: &mut Tape, requests: &mut Vec<Event>) {
-        let Self { strategy, risk, egress } = self;
-        strategy.step(event, tape);
-        for event in strategy.out.events() {
-            risk.step(event, tape);
-            for event in risk.out.events() {
-                egress.step(event, tape, None, |answer| requests.push(answer));
-            }
-        }
-    }
 }
 
 impl Pipeline {
@@ -420,7 +267,7 @@ fn carry<S: Stage>(
 ) -> ((Station<S>, Tape), Lanes) {
     while let Some(event) = from.pop() {
         station.step(&event, &mut tape);
-        if to.push_all(station.out.events()).is_err() {
+        if to.push_all(station.events()).is_err() {
             break;
         }
     }

@@ -1,0 +1,171 @@
+//! Stations: each stage with what it puts out, what is counted of it and where that is recorded.
+//!
+//! What execution puts out leaves through the egress, behind the gate that waits for the journal.
+//! Which threads the stations run on is the pipeline's business.
+
+use model::event::{Body, CancelSent, Event, Kind, Lane, OrderSent};
+
+use crate::execution::Execution;
+use crate::recorder::Gate;
+use crate::risk::Risk;
+use crate::stage::{Out, Stage};
+use crate::strategy::Strategy;
+use crate::tally::{LaneDigest, VerdictCounts};
+use crate::tape::Tape;
+
+/// A stage with what it puts out and what is counted of it.
+#[derive(Debug)]
+pub struct Station<S> {
+    /// The stage.
+    pub stage: S,
+    /// Digest of its lane.
+    pub digest: LaneDigest,
+    /// Verdicts, of the risk stage.
+    pub verdicts: VerdictCounts,
+    lane: Lane,
+    out: Out,
+}
+
+/// The last station: execution, the gate, and what leaves.
+#[derive(Debug)]
+pub struct Egress {
+    /// Execution.
+    pub station: Station<Execution>,
+    /// Orders that left.
+    pub orders: u64,
+    /// Cancels that left.
+    pub cancels: u64,
+    gate: Gate,
+    /// True once the journal was lost: nothing leaves any more.
+    shut: bool,
+}
+
+/// All stages of a session.
+#[derive(Debug)]
+pub struct Stations {
+    /// Strategy.
+    pub strategy: Station<Strategy>,
+    /// Risk.
+    pub risk: Station<Risk>,
+    /// Execution with the gate.
+    pub egress: Egress,
+}
+
+impl<S: Stage> Station<S> {
+    /// Returns a station for a stage that writes `lane`.
+    pub fn new(stage: S, lane: Lane) -> Self {
+        Self {
+            stage,
+            digest: LaneDigest::default(),
+            verdicts: VerdictCounts::default(),
+            lane,
+            out: Out::new(),
+        }
+    }
+
+    /// Advances the stage and records what it puts out of its own lane.
+    #[inline]
+    pub(crate) fn step(&mut self, event: &Event, tape: &mut Tape) {
+        self.out.clear();
+        self.stage.step(event, &mut self.out);
+        let mut own = false;
+        for event in self.out.events() {
+            if event.kind().lane() == self.lane {
+                self.digest.add(event);
+                self.verdicts.add(event);
+                own = true;
+            }
+        }
+        if own {
+            tape.write(self.lane, self.out.events());
+        }
+    }
+
+    /// Returns what the last step put out, in order.
+    #[inline]
+    pub(crate) fn events(&self) -> &[Event] {
+        self.out.events()
+    }
+}
+
+impl Egress {
+    /// Returns the last station.
+    #[must_use]
+    pub fn new(stage: Execution, gate: Gate) -> Self {
+        let station = Station::new(stage, Lane::Execution);
+        Self { station, orders: 0, cancels: 0, gate, shut: false }
+    }
+
+    /// Advances execution, lets its intents out once they are journaled, and hands what concerns
+    /// feed to `answer`.
+    pub(crate) fn step(
+        &mut self,
+        event: &Event,
+        tape: &mut Tape,
+        egress: Option<&mut Tape>,
+        mut answer: impl FnMut(Event),
+    ) {
+        self.station.step(event, tape);
+        let mut egress = egress;
+        for index in 0..self.station.events().len() {
+            let Some(event) = self.station.events().get(index).copied() else { continue };
+            let Some(sent) = leave(&event) else {
+                if matches!(event.kind(), Kind::Wake | Kind::Decision | Kind::Settled) {
+                    answer(event);
+                }
+                continue;
+            };
+            let written = self.gate.wait_written(tape.executions());
+            if self.shut || written.is_err() {
+                self.shut = true;
+                continue;
+            }
+            let count =
+                if sent.kind() == Kind::OrderSent { &mut self.orders } else { &mut self.cancels };
+            *count = count.saturating_add(1);
+            match &mut egress {
+                Some(own) => own.write(Lane::Egress, std::slice::from_ref(&sent)),
+                None => tape.write(Lane::Egress, std::slice::from_ref(&sent)),
+            }
+            answer(sent);
+        }
+    }
+}
+
+/// Returns what leaves the gate for an intent.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only intents leave")]
+fn leave(event: &Event) -> Option<Event> {
+    let Event { seq, ts, instrument, .. } = *event;
+    match event.body() {
+        Body::OrderIntent(intent) => {
+            let sent = OrderSent {
+                order: intent.order,
+                price: intent.price,
+                qty: intent.qty,
+                side: intent.side,
+                tif: intent.tif,
+                reduces: intent.reduces,
+            };
+            Some(Event::new(seq, ts, instrument, &sent))
+        }
+        Body::CancelIntent(intent) => {
+            Some(Event::new(seq, ts, instrument, &CancelSent { order: intent.order }))
+        }
+        _ => None,
+    }
+}
+
+impl Stations {
+    /// Passes one event through all stages on this thread.
+    #[inline]
+    pub(crate) fn step(&mut self, event: &Event, tape: &mut Tape, requests: &mut Vec<Event>) {
+        let Self { strategy, risk, egress } = self;
+        strategy.step(event, tape);
+        for event in strategy.events() {
+            risk.step(event, tape);
+            for event in risk.events() {
+                egress.step(event, tape, None, |answer| requests.push(answer));
+            }
+        }
+    }
+}
