@@ -1,14 +1,15 @@
 //! The execution stage: turns approved signals into orders, and knows which of them are open.
 //!
 //! It makes intents and cancel intents; the gate lets them out once they are in the journal. It
-//! also carries requests of earlier stages (timers) and refusals to feed.
+//! also carries refusals to feed, and asks feed for the timer that it and risk need.
 
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::event::{Body, CancelIntent, Decision, Event, OrderIntent, Signal, Wake};
-use model::id::{InstrumentId, NO_INSTRUMENT, OrderNo, StrategyId};
+use model::id::{ALL_STRATEGIES, InstrumentId, NO_INSTRUMENT, OrderNo, StrategyId};
 use model::order::{Action, CancelReason, Verdict};
 use model::time::Nanos;
 
+use crate::alarm::Alarm;
 use crate::limits::OPEN_ORDERS_MAX;
 use crate::stage::{Out, Stage};
 
@@ -34,10 +35,13 @@ pub struct Execution {
     pending: Option<(Event, Signal)>,
     decisions: u64,
     closing: bool,
+    /// When risk wants to be woken.
+    risk_due: Option<Nanos>,
+    alarm: Alarm,
 }
 
 /// Version of the state image.
-const IMAGE_VERSION: u32 = 1;
+const IMAGE_VERSION: u32 = 2;
 
 impl Default for Execution {
     fn default() -> Self {
@@ -54,6 +58,8 @@ impl Execution {
             pending: None,
             decisions: 0,
             closing: false,
+            risk_due: None,
+            alarm: Alarm::default(),
         }
     }
 
@@ -116,8 +122,27 @@ impl Execution {
         };
         out.push(Event::new(event.seq, event.ts, event.instrument, &intent));
         if expires != Nanos(0) {
-            out.push(Event::new(event.seq, event.ts, NO_INSTRUMENT, &Wake { due: expires }));
+            self.set_alarm(event, out);
         }
+    }
+
+    /// Asks for a timer at the first moment at which an order expires or risk is due.
+    fn set_alarm(&mut self, event: &Event, out: &mut Out) {
+        let living = self.working.iter().filter(|open| !open.cancelling);
+        let expiries = living.map(|open| open.expires).filter(|at| *at != Nanos(0));
+        if let Some(due) = self.alarm.set(expiries.chain(self.risk_due).min()) {
+            out.push(Event::new(event.seq, event.ts, NO_INSTRUMENT, &Wake { due }));
+        }
+    }
+
+    fn timer(&mut self, event: &Event, out: &mut Out) {
+        let now = event.ts;
+        self.alarm.came(now);
+        self.risk_due = self.risk_due.filter(|due| *due > now);
+        self.cancel(event, CancelReason::Ttl, out, |order| {
+            order.expires != Nanos(0) && order.expires <= now
+        });
+        self.set_alarm(event, out);
     }
 
     fn cancel(
@@ -149,14 +174,19 @@ impl Stage for Execution {
             Body::Signal(signal) => self.signal(event, &signal, out),
             Body::Decision(decision) => self.decision(event, &decision, out),
             Body::OrderDone(done) => self.ended(done.order),
-            Body::CancelAll(_) => self.cancel(event, CancelReason::Latch, out, |_| true),
-            Body::Wake(_) | Body::Settled(_) => out.push(*event),
-            Body::Timer(_) => {
-                let now = event.ts;
-                self.cancel(event, CancelReason::Ttl, out, |order| {
-                    order.expires != Nanos(0) && order.expires <= now
+            Body::CancelAll(all) => {
+                let (instrument, strategy) = (event.instrument, all.strategy);
+                self.cancel(event, CancelReason::Latch, out, |order| {
+                    (instrument == NO_INSTRUMENT || order.instrument == instrument)
+                        && (strategy == ALL_STRATEGIES || order.strategy == strategy)
                 });
             }
+            Body::Wake(wake) => {
+                self.risk_due = Some(wake.due);
+                self.set_alarm(event, out);
+            }
+            Body::Settled(_) => out.push(*event),
+            Body::Timer(_) => self.timer(event, out),
             Body::SessionEnd(_) => {
                 self.closing = true;
                 self.cancel(event, CancelReason::Shutdown, out, |_| true);
@@ -193,6 +223,8 @@ impl Image for Execution {
         out.put(IMAGE_VERSION);
         out.put(self.decisions);
         out.put(self.closing);
+        out.put_option(self.risk_due);
+        self.alarm.save(out);
         out.put_len(self.working.len());
         for order in &self.working {
             out.put(order.order);
@@ -209,6 +241,8 @@ impl Image for Execution {
         self.pending = None;
         self.decisions = from.take()?;
         self.closing = from.take()?;
+        self.risk_due = from.take_option()?;
+        self.alarm.load(from)?;
         self.working.clear();
         for _ in 0..from.take_len(OPEN_ORDERS_MAX)? {
             self.working.push(Working {

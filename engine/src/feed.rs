@@ -16,7 +16,6 @@ use model::num::Money;
 use model::order::{DoneReason, EndReason, Side};
 use model::time::{Date, Nanos};
 
-use crate::limits::TIMERS_MAX;
 use crate::paper::Paper;
 use crate::portfolio::asset_id;
 use crate::setup::Setup;
@@ -46,7 +45,8 @@ pub struct Feed {
     roles: Vec<Role>,
     checks: Vec<QuoteCheck>,
     bars: Bars,
-    timers: Vec<Nanos>,
+    /// When the stages want to be woken.
+    timer: Option<Nanos>,
     refused: Vec<(InstrumentId, OrderDone)>,
     paper: Paper,
     /// Events of the message at hand.
@@ -141,7 +141,7 @@ impl Feed {
                 .collect(),
             roles,
             bars,
-            timers: Vec::with_capacity(TIMERS_MAX),
+            timer: None,
             refused: Vec::with_capacity(crate::limits::OPEN_ORDERS_MAX),
             paper,
             batch: Vec::with_capacity(BATCH_EVENTS),
@@ -220,7 +220,7 @@ impl Feed {
             self.bars.next_close().map(|at| (at.max(floor), 0, Next::Bar(at))),
             data.map(|at| (at.max(floor), 1, Next::Data(at))),
             self.paper.next_due().map(|at| (at.max(floor), 2, Next::Paper(at))),
-            self.timers.first().map(|at| ((*at).max(floor), 3, Next::Timer(*at))),
+            self.timer.map(|at| (at.max(floor), 3, Next::Timer(at))),
         ];
         candidates.into_iter().flatten().min_by_key(|(at, rank, _)| (*at, *rank)).map(|c| c.2)
     }
@@ -292,11 +292,10 @@ impl Feed {
         self.paper.next_due()
     }
 
-    /// Fires the timers that are due.
+    /// Fires the timer.
     pub fn fire_timer(&mut self, at: Nanos) {
         self.batch.clear();
-        let due = self.timers.partition_point(|timer| *timer <= at);
-        self.timers.drain(..due);
+        self.timer = None;
         self.put(at, NO_INSTRUMENT, &Timer { due: at }, FLAG_DERIVED);
         self.close_message();
     }
@@ -313,23 +312,13 @@ impl Feed {
         true
     }
 
-    /// Takes what came back from the pipeline: orders and cancels that left, timers asked for,
-    /// refusals to be answered.
-    ///
-    /// # Panics
-    /// When more timers are asked for than [`TIMERS_MAX`]: each open order and latch has one at
-    /// most.
+    /// Takes what came back from the pipeline: orders and cancels that left, the timer that the
+    /// stages need, refusals to be answered.
     #[expect(clippy::wildcard_enum_match_arm, reason = "stages send back these only")]
     pub fn request(&mut self, event: &Event) {
         match event.body() {
             Body::OrderSent(_) | Body::CancelSent(_) => self.paper.submit(event),
-            Body::Wake(wake) => {
-                let at = self.timers.partition_point(|timer| *timer < wake.due);
-                if self.timers.get(at) != Some(&wake.due) {
-                    assert!(self.timers.len() < TIMERS_MAX, "more than {TIMERS_MAX} timers");
-                    self.timers.insert(at, wake.due);
-                }
-            }
+            Body::Wake(wake) => self.timer = Some(wake.due),
             Body::Decision(decision) => {
                 let done = OrderDone {
                     order: OrderNo::new(event.seq, decision.ordinal),

@@ -12,6 +12,8 @@
     )
 )]
 
+/// The one timer that a stage waits for.
+pub mod alarm;
 /// The execution stage: approved signals to orders.
 pub mod execution;
 mod facts;

@@ -216,7 +216,8 @@ impl Portfolio {
         true
     }
 
-    /// Books a fill. `None` when it is of no open order or a figure does not fit.
+    /// Books a fill. `None` when it is of no open order or a figure does not fit: then nothing
+    /// changed.
     pub fn fill(
         &mut self,
         instrument: InstrumentId,
@@ -239,45 +240,35 @@ impl Portfolio {
         let value = facts.notional(legs, decimals, i128::from(fill.qty.0), rounding)?;
         let fee = Money(i128::from(fill.fee));
         let release = order.release(fill.qty);
-        self.open.reduce(fill.order, fill.qty, release)?;
-        self.balances.lock(account, order.lock_asset, Money(release.0.checked_neg()?));
         let signed = i128::from(fill.side.sign());
         let paid = if fill.fee_asset == base {
             Money(mul_div(fee.0, legs, pow10(decimals)?, Rounding::Ceil)?)
         } else {
             fee
         };
-        self.fees = self.fees.checked_add(paid)?;
-        let mut realised = Money::ZERO;
-        match self.kind(account) {
+        let fees = self.fees.checked_add(paid)?;
+        let kind = self.kind(account);
+        let in_kind = kind == AccountKind::Cash && fill.side == Side::Buy && fill.fee_asset == base;
+        let received = if in_kind { qty.checked_sub(fee)? } else { qty };
+        let mut position = *self.positions.get(key)?;
+        let realised = position.trade(Money(received.0.checked_mul(signed)?), value, now)?;
+        let moved = Money(qty.0.checked_mul(signed)?);
+        let spent = Money(value.0.checked_mul(signed)?.checked_neg()?);
+        let (released, charged) = (release.0.checked_neg()?, fee.0.checked_neg()?);
+        self.open.reduce(fill.order, fill.qty, release)?;
+        // Nothing below can fail.
+        self.fees = fees;
+        *self.positions.get_mut(key)? = position;
+        self.balances.lock(account, order.lock_asset, Money(released));
+        self.balances.add(account, fill.fee_asset, Money(charged));
+        match kind {
             AccountKind::Cash => {
-                let received = if fill.side == Side::Buy && fill.fee_asset == base {
-                    qty.checked_sub(fee)?
-                } else {
-                    qty
-                };
-                let delta = Money(received.0.checked_mul(signed)?);
-                if let Some(position) = self.positions.get_mut(key) {
-                    realised = position.trade(delta, value, now)?;
-                }
-                self.balances.add(account, base, Money(qty.0.checked_mul(signed)?));
-                self.balances.add(
-                    account,
-                    quote,
-                    Money(value.0.checked_mul(signed.checked_neg()?)?),
-                );
-                self.balances.add(account, fill.fee_asset, Money(fee.0.checked_neg()?));
+                self.balances.add(account, base, moved);
+                self.balances.add(account, quote, spent);
                 self.refresh_cash(account, base);
                 self.refresh_cash(account, fill.fee_asset);
             }
-            AccountKind::Linear => {
-                if let Some(position) = self.positions.get_mut(key) {
-                    let delta = Money(qty.0.checked_mul(signed)?);
-                    realised = position.trade(delta, value, now)?;
-                }
-                self.balances.add(account, quote, realised);
-                self.balances.add(account, fill.fee_asset, Money(fee.0.checked_neg()?));
-            }
+            AccountKind::Linear => self.balances.add(account, quote, realised),
         }
         Some(FillOutcome { realised, strategy: order.strategy })
     }
@@ -313,7 +304,7 @@ impl Portfolio {
 
     /// Opens a trading day at the equity of now, or the last known one.
     pub fn roll(&mut self, monday: bool, view: &View<'_>) -> (Money, bool) {
-        let equity = self.equity(view);
+        let equity = self.observe(view);
         self.measures.roll(equity, monday)
     }
 }

@@ -13,7 +13,7 @@ use model::event::{
 use model::id::{AccountId, AssetId, InstrumentId, NO_INSTRUMENT};
 use model::instrument::Instrument;
 use model::num::Money;
-use model::order::Action;
+use model::order::{AccountKind, Action};
 use model::time::Nanos;
 
 use crate::market::Market;
@@ -43,11 +43,13 @@ pub struct Risk {
     program: u64,
     /// True from SessionEnd on: nothing is approved any more.
     closing: bool,
+    /// True once a fill could not be booked: what is held is unknown, so nothing is approved.
+    unbooked: bool,
     now: Nanos,
 }
 
 /// Version of the state image.
-const IMAGE_VERSION: u32 = 1;
+const IMAGE_VERSION: u32 = 2;
 
 impl Risk {
     /// Builds the stage for a session.
@@ -69,6 +71,7 @@ impl Risk {
             blocks,
             program: bound.program,
             closing: false,
+            unbooked: false,
             now: Nanos(0),
         }
     }
@@ -87,7 +90,8 @@ impl Risk {
         out.push(Event::new(event.seq, event.ts, instrument, payload));
     }
 
-    /// Folds a market event; a mark that something held depends on moves equity and latches.
+    /// Folds a market event; a mark that something held depends on moves equity and latches, and
+    /// any event moves the latches that read this market.
     #[inline]
     fn market(&mut self, event: &Event, out: &mut Out) {
         let id = event.instrument;
@@ -100,6 +104,8 @@ impl Risk {
         let moved = market.apply(event, facts);
         if moved && self.portfolio.depends_on(id) {
             self.changed(event, out);
+        } else if self.latches.watch(id) {
+            self.latches(event, Some(id), out);
         }
     }
 
@@ -107,16 +113,28 @@ impl Risk {
     fn changed(&mut self, event: &Event, out: &mut Out) {
         let view = View { instruments: &self.instruments, markets: &self.markets, now: self.now };
         self.portfolio.observe(&view);
-        self.latches(event, out);
+        self.latches(event, None, out);
     }
 
-    /// Evaluates every latch and tells what changed.
-    fn latches(&mut self, event: &Event, out: &mut Out) {
+    /// Evaluates the latches, all or those of `only` one instrument's market, and tells what
+    /// changed.
+    fn latches(&mut self, event: &Event, only: Option<InstrumentId>, out: &mut Out) {
         let Self { latches, blocks, portfolio, instruments, markets, now, .. } = self;
         let view = View { instruments, markets, now: *now };
-        latches.evaluate(blocks, &view, portfolio, &mut |transition: Transition| {
+        let mut told = false;
+        latches.evaluate(blocks, &view, portfolio, only, &mut |transition: Transition<'_>| {
             transition.tell(event, out);
+            told = true;
         });
+        if told {
+            latches.set_alarm(event, out);
+        }
+    }
+
+    fn timer(&mut self, event: &Event, out: &mut Out) {
+        self.latches.timer(self.now);
+        self.changed(event, out);
+        self.latches.set_alarm(event, out);
     }
 
     fn day_roll(&mut self, event: &Event, roll: DayRoll, out: &mut Out) {
@@ -126,13 +144,13 @@ impl Risk {
         let state = RiskState { equity, exposure, date: roll.date, known };
         Self::emit(event, NO_INSTRUMENT, &state, out);
         self.latches.end_of_day(&mut |transition| transition.tell(event, out));
-        self.latches(event, out);
+        self.latches(event, None, out);
     }
 
+    /// Equity is first looked at when all accounts are open: at the first day's roll.
     fn account_opened(&mut self, event: &Event, opened: &AccountOpened, out: &mut Out) {
         self.portfolio.open_account(opened);
         self.balance_changed(event, opened.account, opened.asset, out);
-        self.changed(event, out);
     }
 
     fn balance_changed(&self, event: &Event, account: AccountId, asset: AssetId, out: &mut Out) {
@@ -149,7 +167,10 @@ impl Risk {
     fn fill(&mut self, event: &Event, fill: &Fill, out: &mut Out) {
         let id = event.instrument;
         let Some(facts) = at(&self.instruments, id) else { return };
-        let Some(outcome) = self.portfolio.fill(id, fill, facts, self.now) else { return };
+        let Some(outcome) = self.portfolio.fill(id, fill, facts, self.now) else {
+            self.unbooked = true;
+            return;
+        };
         let (base, quote) = self.portfolio.assets(id);
         let account = self.portfolio.account(id);
         let position = self.portfolio.position(id);
@@ -164,7 +185,7 @@ impl Risk {
         };
         Self::emit(event, id, &realised, out);
         self.balance_changed(event, account, quote, out);
-        if self.portfolio.balances().total(account, base) != Money::ZERO {
+        if self.portfolio.kind(account) == AccountKind::Cash {
             self.balance_changed(event, account, base, out);
         }
         self.changed(event, out);
@@ -212,7 +233,7 @@ impl Stage for Risk {
                 out.push(*event);
             }
             Body::Timer(_) => {
-                self.changed(event, out);
+                self.timer(event, out);
                 out.push(*event);
             }
             Body::DayRoll(roll) => self.day_roll(event, roll, out),
@@ -245,6 +266,7 @@ impl Image for Risk {
         out.put(self.program);
         out.put(self.now);
         out.put(self.closing);
+        out.put(self.unbooked);
         for market in &self.markets {
             market.save(out);
         }
@@ -259,6 +281,7 @@ impl Image for Risk {
         }
         self.now = from.take()?;
         self.closing = from.take()?;
+        self.unbooked = from.take()?;
         for market in &mut self.markets {
             market.load(from)?;
         }

@@ -25,6 +25,9 @@ pub struct StrategyId(pub u16);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId(pub u128);
 
+/// Stands for every strategy where one could be named.
+pub const ALL_STRATEGIES: StrategyId = StrategyId(u16::MAX);
+
 /// The instrument of an event that concerns none.
 pub const NO_INSTRUMENT: InstrumentId = InstrumentId(u32::MAX);
 

@@ -10,10 +10,10 @@ use model::num::Qty;
 use model::time::Date;
 
 use super::Feed;
-use crate::limits::{OPEN_ORDERS_MAX, TIMERS_MAX};
+use crate::limits::OPEN_ORDERS_MAX;
 
 /// Version of the image.
-const IMAGE_VERSION: u32 = 1;
+const IMAGE_VERSION: u32 = 2;
 
 pub(super) fn save_quote(quote: &Quote, out: &mut ImageWriter) {
     out.put(quote.bid);
@@ -49,10 +49,7 @@ impl Image for Feed {
             check.save(out);
         }
         self.bars.save(out);
-        out.put_len(self.timers.len());
-        for timer in &self.timers {
-            out.put(*timer);
-        }
+        out.put_option(self.timer);
         out.put_len(self.refused.len());
         for (instrument, done) in &self.refused {
             out.put(instrument.0);
@@ -83,13 +80,7 @@ impl Image for Feed {
             check.load(from)?;
         }
         self.bars.load(from)?;
-        self.timers.clear();
-        for _ in 0..from.take_len(TIMERS_MAX)? {
-            self.timers.push(from.take()?);
-        }
-        if !self.timers.is_sorted() {
-            return Err(ImageError::Range);
-        }
+        self.timer = from.take_option()?;
         self.refused.clear();
         for _ in 0..from.take_len(OPEN_ORDERS_MAX)? {
             let instrument = InstrumentId(from.take()?);

@@ -107,11 +107,15 @@ impl OpenOrders {
         }
     }
 
-    /// Takes a fill off an order's remaining quantity and lock. `None` when it is not open.
+    /// Takes a fill off an order's remaining quantity, its lock and, in proportion, the fee that it
+    /// holds. `None` when it is not open.
     pub fn reduce(&mut self, order: OrderNo, qty: Qty, release: Money) -> Option<()> {
         let at = self.find(order).ok()?;
         let open = self.orders.get_mut(at)?;
-        open.remaining = Qty(open.remaining.0.checked_sub(qty.0)?.max(0));
+        let (before, left) = (open.remaining.0, open.remaining.0.checked_sub(qty.0)?.max(0));
+        let held = mul_div(open.fee_held.0, left.into(), before.max(1).into(), Rounding::Ceil)?;
+        open.fee_held = Money(held);
+        open.remaining = Qty(left);
         open.locked = open.locked.checked_sub(release)?;
         Some(())
     }

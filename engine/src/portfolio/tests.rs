@@ -305,6 +305,17 @@ fn unrealised_profit_buys_nothing() {
 }
 
 #[test]
+fn a_fill_releases_its_part_of_the_fee_that_the_order_holds() {
+    let mut desk = Desk::new(Kind::LinearPerpetual, &[("USDT", 1_000 * UNIT)]);
+    desk.mark(100);
+    let order = desk.order(Side::Buy, 50_000, 100);
+    let locks = desk.portfolio.locks(&order, &desk.view()).unwrap();
+    assert!(desk.portfolio.approve(order, locks, Money(50 * UNIT)));
+    desk.fill(order.order, Side::Buy, 49_000, 100, 0, 0);
+    assert_eq!(desk.portfolio.open().get(order.order).unwrap().fee_held, Money(UNIT));
+}
+
+#[test]
 fn measures_are_the_worked_example() {
     let mut measures = Measures::default();
     for equity in [10_000, 10_400, 9_880] {

@@ -4,7 +4,7 @@ use dsl::evaluate::{Facts, Input, Part};
 use dsl::schema::Field;
 use dsl::value::Value;
 use model::id::{AssetId, InstrumentId};
-use model::instrument::Instrument;
+use model::instrument::{Instrument, Kind};
 use model::num::{MONEY_SCALE, Price, pow10};
 use model::order::{Side, TimeInForce};
 
@@ -78,7 +78,7 @@ impl RiskFacts<'_> {
     /// Returns the asset that approving the order at hand would lock.
     fn pays(&self) -> AssetId {
         let (base, quote) = self.portfolio.assets(self.id);
-        let spot = self.instrument.leverage_max == 1;
+        let spot = self.instrument.kind == Kind::Spot;
         let sells = self.order.is_some_and(|order| order.open.side == Side::Sell);
         if spot && sells { base } else { quote }
     }
@@ -199,10 +199,18 @@ impl Facts for RiskFacts<'_> {
     }
 }
 
-/// Tells whether a field belongs to the instrument at hand rather than to the whole session.
+/// Tells whether a field belongs to the instrument at hand, or to its account, rather than to the
+/// whole session.
 pub(super) fn is_of_instrument(field: Field) -> bool {
-    let name = field.info().name;
-    ["symbol.", "position.", "market.", "book.", "quote.", "feed.", "venue."]
-        .iter()
-        .any(|group| name.starts_with(group))
+    is_in(field, &["symbol.", "position.", "market.", "book.", "quote.", "feed.", "venue."])
+        || is_in(field, &["account.free", "account.locked", "account.total"])
+}
+
+/// Tells whether an event of the instrument's market alone can change a field.
+pub(super) fn is_of_market(field: Field) -> bool {
+    is_in(field, &["market.", "book.", "quote.", "feed."]) || field == Field::Now
+}
+
+fn is_in(field: Field, groups: &[&str]) -> bool {
+    groups.iter().any(|group| field.info().name.starts_with(group))
 }

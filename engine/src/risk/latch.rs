@@ -2,20 +2,23 @@
 //!
 //! A latch arms on the edge from false to true; `na` in between keeps the last known value, and the
 //! first known value counts as coming from false. During its `held` time a true condition already
-//! acts on orders; only the latch and its actions wait. A latch of a block that reads nothing of an
-//! instrument exists once, else once an instrument.
+//! acts on orders; only the latch and its actions wait. Once it has ended, a condition that is
+//! still true does nothing: a new edge must come. A latch of a block that reads nothing of an
+//! instrument exists once, else once an instrument; it binds the instruments and strategies of its
+//! block, and its actions concern theirs.
 
 use dsl::evaluate::Registers;
 use dsl::typed::{Effect, LatchEnd};
 use dsl::value::Truth;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::event::{CancelAll, Event, LatchChanged, Wake};
-use model::id::{InstrumentId, NO_INSTRUMENT};
+use model::id::{ALL_STRATEGIES, InstrumentId, NO_INSTRUMENT, StrategyId};
 use model::order::LatchState;
 use model::reject::Code;
 use model::time::Nanos;
 
-use super::facts::{RiskFacts, is_of_instrument};
+use super::facts::{RiskFacts, is_of_instrument, is_of_market};
+use crate::alarm::Alarm;
 use crate::portfolio::{Portfolio, View, at, instrument_id};
 use crate::program::BoundRisk;
 use crate::stage::Out;
@@ -26,6 +29,10 @@ type Blocks = [Vec<(BoundRisk, Registers)>];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Latches {
     slots: Vec<Slot>,
+    /// By instrument: a latch reads its market, which moves without a fill and without a position.
+    watched: Vec<bool>,
+    /// For the end of waits and of latches that last for a time.
+    alarm: Alarm,
 }
 
 /// One latch, where it is bound, and where it stands.
@@ -38,7 +45,13 @@ pub(super) struct Slot {
     /// What it does.
     pub(super) effect: Effect,
     /// The instrument it is about; none when it exists once.
-    pub(super) instrument: Option<InstrumentId>,
+    instrument: Option<InstrumentId>,
+    /// The instruments whose orders it binds.
+    binds: Vec<InstrumentId>,
+    /// Those are all that are traded.
+    everywhere: bool,
+    /// The strategies whose orders it binds; none: all.
+    strategies: Option<Vec<StrategyId>>,
     /// Where its code is: instrument, block of that instrument, latch of that block.
     place: (usize, usize, usize),
     end: LatchEnd,
@@ -60,28 +73,23 @@ enum Phase {
 
 /// A change of a latch, to be told in records.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Transition {
-    code: Code,
-    instrument: InstrumentId,
-    state: LatchState,
-    until: Option<Nanos>,
+pub(super) struct Transition<'a> {
+    slot: &'a Slot,
+    /// What its condition observed, and the limit.
     values: Option<(i64, i64)>,
-    cancel_orders: bool,
 }
 
-impl Transition {
-    /// Writes the records of this change, asks for the timer that it needs, and starts its actions.
+impl Transition<'_> {
+    /// Writes the record of this change and starts its actions.
     pub(super) fn tell(self, event: &Event, out: &mut Out) {
+        let slot = self.slot;
         let (observed, limit) = self.values.unwrap_or((0, 0));
-        let until = self.until.unwrap_or_default();
-        let record = LatchChanged { observed, limit, until, code: self.code, state: self.state };
-        out.push(Event::new(event.seq, event.ts, self.instrument, &record));
-        if let Some(due) = self.until {
-            out.push(Event::new(event.seq, event.ts, NO_INSTRUMENT, &Wake { due }));
-        }
-        if self.cancel_orders && self.state == LatchState::Armed {
-            let cancel = CancelAll { code: self.code };
-            out.push(Event::new(event.seq, event.ts, NO_INSTRUMENT, &cancel));
+        let until = slot.due().unwrap_or_default();
+        let record = LatchChanged { observed, limit, until, code: slot.code, state: slot.state() };
+        let instrument = slot.instrument.unwrap_or(NO_INSTRUMENT);
+        out.push(Event::new(event.seq, event.ts, instrument, &record));
+        if slot.cancel_orders && slot.state() == LatchState::Armed {
+            slot.cancel(event, out);
         }
     }
 }
@@ -101,20 +109,31 @@ impl Latches {
     /// Lists the latches of all bound blocks.
     pub(super) fn new(blocks: &Blocks) -> Self {
         let mut slots: Vec<Slot> = Vec::new();
+        let mut watched = vec![false; blocks.len()];
         for (index, bound) in blocks.iter().enumerate() {
+            let id = instrument_id(index);
             for (nth, (block, _)) in bound.iter().enumerate() {
-                let local = block.code.reads().iter().any(|read| is_of_instrument(read.field));
+                let reads = block.code.reads();
+                let local = reads.iter().any(|read| is_of_instrument(read.field));
+                if let Some(watched) = watched.get_mut(index) {
+                    *watched |= reads.iter().any(|read| is_of_market(read.field));
+                }
                 for (latch, code) in block.code.latches().iter().enumerate() {
                     let offset = u16::try_from(latch).unwrap_or(u16::MAX);
                     let rule = Code::rule(block.rule_base.saturating_add(offset));
-                    if !local && slots.iter().any(|slot| slot.code == rule) {
+                    let known = slots.iter_mut().find(|slot| !local && slot.code == rule);
+                    if let Some(known) = known {
+                        known.binds.push(id);
                         continue;
                     }
                     slots.push(Slot {
                         code: rule,
                         block: block.block,
                         effect: code.effect,
-                        instrument: local.then(|| instrument_id(index)),
+                        instrument: local.then_some(id),
+                        binds: vec![id],
+                        everywhere: false,
+                        strategies: block.strategies.clone(),
                         place: (index, nth, latch),
                         end: code.end,
                         held_ns: code.held_ns,
@@ -125,7 +144,17 @@ impl Latches {
                 }
             }
         }
-        Self { slots }
+        let traded = blocks.iter().filter(|bound| !bound.is_empty()).count();
+        for slot in &mut slots {
+            slot.everywhere = slot.binds.len() == traded;
+        }
+        Self { slots, watched, alarm: Alarm::default() }
+    }
+
+    /// Tells whether a latch reads the market of an instrument.
+    #[inline]
+    pub(super) fn watch(&self, instrument: InstrumentId) -> bool {
+        at(&self.watched, instrument).is_some_and(|watched| *watched)
     }
 
     /// Returns the latches.
@@ -133,16 +162,21 @@ impl Latches {
         &self.slots
     }
 
-    /// Evaluates every condition at this moment and moves the latches.
+    /// Evaluates conditions at this moment and moves the latches: all, or those alone that an
+    /// event of `only` this instrument's market can change.
     pub(super) fn evaluate(
         &mut self,
         blocks: &mut Blocks,
         view: &View<'_>,
         portfolio: &Portfolio,
-        tell: &mut dyn FnMut(Transition),
+        only: Option<InstrumentId>,
+        tell: &mut dyn FnMut(Transition<'_>),
     ) {
         let mut ran = None;
         for slot in &mut self.slots {
+            if only.is_some() && slot.instrument.is_some() && slot.instrument != only {
+                continue;
+            }
             let (index, nth, latch) = slot.place;
             let Some((block, registers)) = blocks.get_mut(index).and_then(|b| b.get_mut(nth))
             else {
@@ -162,19 +196,31 @@ impl Latches {
             }
             let truth = block.code.latch(latch, registers);
             let values = || block.code.latch_values(latch, registers);
-            slot.advance(truth, view.now, &mut |mut transition: Transition| {
-                transition.values = values();
-                tell(transition);
+            slot.advance(truth, view.now, &mut |slot: &Slot| {
+                tell(Transition { slot, values: values() });
             });
         }
     }
 
     /// Ends the latches that last until the end of the day.
-    pub(super) fn end_of_day(&mut self, tell: &mut dyn FnMut(Transition)) {
+    pub(super) fn end_of_day(&mut self, tell: &mut dyn FnMut(Transition<'_>)) {
         for slot in &mut self.slots {
             if slot.end == LatchEnd::DayEnd && matches!(slot.phase, Phase::Armed(_)) {
-                slot.enter(Phase::Idle, None, tell);
+                slot.phase = Phase::Idle;
+                tell(Transition { slot, values: None });
             }
+        }
+    }
+
+    /// Notes that a timer came.
+    pub(super) fn timer(&mut self, now: Nanos) {
+        self.alarm.came(now);
+    }
+
+    /// Asks for a timer at the first moment at which a wait or a latch ends by time.
+    pub(super) fn set_alarm(&mut self, event: &Event, out: &mut Out) {
+        if let Some(due) = self.alarm.set(self.slots.iter().filter_map(Slot::due).min()) {
+            out.push(Event::new(event.seq, event.ts, NO_INSTRUMENT, &Wake { due }));
         }
     }
 
@@ -186,7 +232,7 @@ impl Latches {
         blocks: &Blocks,
     ) -> Standing {
         let Some(slot) = self.slots.get(nth) else { return Standing::Clear };
-        if slot.instrument.is_some_and(|own| own != instrument) {
+        if slot.binds.binary_search(&instrument).is_err() {
             return Standing::Clear;
         }
         let (index, block, latch) = slot.place;
@@ -194,9 +240,11 @@ impl Latches {
             return Standing::Clear;
         };
         match (slot.phase, bound.code.latch(latch, registers)) {
-            (Phase::Armed(_) | Phase::Waiting(_), _) | (Phase::Idle, Truth::True) => Standing::Acts,
+            (Phase::Armed(_) | Phase::Waiting(_), _) => Standing::Acts,
             (Phase::Idle, Truth::Unknown(cause)) => Standing::Unknown(cause),
-            (Phase::Idle, Truth::False) => Standing::Clear,
+            // The latches are evaluated before every order, so a condition that is true here has
+            // outlived its latch.
+            (Phase::Idle, Truth::True | Truth::False) => Standing::Clear,
         }
     }
 
@@ -206,30 +254,49 @@ impl Latches {
         let (bound, registers) = blocks.get(index)?.get(block)?;
         bound.code.latch_values(latch, registers)
     }
-
-    /// Tells to which strategies latch number `nth` applies.
-    pub(super) fn applies_to(
-        &self,
-        nth: usize,
-        strategy: model::id::StrategyId,
-        blocks: &Blocks,
-    ) -> bool {
-        let bound = self.slots.get(nth).and_then(|slot| {
-            let (index, block, _) = slot.place;
-            blocks.get(index)?.get(block)
-        });
-        bound.is_some_and(|(block, _)| {
-            block.strategies.as_ref().is_none_or(|names| names.contains(&strategy))
-        })
-    }
 }
 
 impl Slot {
-    fn advance(&mut self, truth: Truth, now: Nanos, tell: &mut dyn FnMut(Transition)) {
+    /// Tells whether it applies to the orders of a strategy.
+    pub(super) fn applies_to(&self, strategy: StrategyId) -> bool {
+        self.strategies.as_ref().is_none_or(|ids| ids.contains(&strategy))
+    }
+
+    /// Returns when its wait, or the latch itself, ends by time.
+    fn due(&self) -> Option<Nanos> {
+        match (self.phase, self.end) {
+            (Phase::Waiting(since), _) => Some(since.plus(self.held_ns)),
+            (Phase::Armed(since), LatchEnd::For(length)) => Some(since.plus(length)),
+            (Phase::Armed(_) | Phase::Idle, _) => None,
+        }
+    }
+
+    fn state(&self) -> LatchState {
+        match self.phase {
+            Phase::Idle => LatchState::Ended,
+            Phase::Waiting(_) => LatchState::Waiting,
+            Phase::Armed(_) => LatchState::Armed,
+        }
+    }
+
+    /// Asks execution to cancel the open orders that it binds.
+    fn cancel(&self, event: &Event, out: &mut Out) {
+        let strategies = self.strategies.as_deref().unwrap_or(&[ALL_STRATEGIES]);
+        let instruments = if self.everywhere { &[NO_INSTRUMENT] } else { self.binds.as_slice() };
+        for strategy in strategies {
+            let all = CancelAll { code: self.code, strategy: *strategy };
+            for instrument in instruments {
+                out.push(Event::new(event.seq, event.ts, *instrument, &all));
+            }
+        }
+    }
+
+    /// Moves it by its condition; `tell` hears of each change.
+    fn advance(&mut self, truth: Truth, now: Nanos, tell: &mut dyn FnMut(&Self)) {
         if let (Phase::Armed(since), LatchEnd::For(length)) = (self.phase, self.end)
             && now.since(since) >= length
         {
-            self.enter(Phase::Idle, None, tell);
+            self.enter(Phase::Idle, tell);
         }
         match truth {
             Truth::True => {
@@ -237,12 +304,11 @@ impl Slot {
                 self.last = true;
                 match self.phase {
                     Phase::Idle if edge && self.held_ns > 0 => {
-                        let until = now.plus(self.held_ns);
-                        self.enter(Phase::Waiting(now), Some(until), tell);
+                        self.enter(Phase::Waiting(now), tell);
                     }
-                    Phase::Idle if edge => self.arm(now, tell),
+                    Phase::Idle if edge => self.enter(Phase::Armed(now), tell),
                     Phase::Waiting(since) if now.since(since) >= self.held_ns => {
-                        self.arm(now, tell);
+                        self.enter(Phase::Armed(now), tell);
                     }
                     Phase::Idle | Phase::Waiting(_) | Phase::Armed(_) => {}
                 }
@@ -251,7 +317,7 @@ impl Slot {
                 self.last = false;
                 match (self.phase, self.end) {
                     (Phase::Waiting(_), _) | (Phase::Armed(_), LatchEnd::Clear) => {
-                        self.enter(Phase::Idle, None, tell);
+                        self.enter(Phase::Idle, tell);
                     }
                     _ => {}
                 }
@@ -260,48 +326,30 @@ impl Slot {
         }
     }
 
-    fn arm(&mut self, now: Nanos, tell: &mut dyn FnMut(Transition)) {
-        let until = match self.end {
-            LatchEnd::For(length) => Some(now.plus(length)),
-            LatchEnd::Manual | LatchEnd::DayEnd | LatchEnd::Clear => None,
-        };
-        self.enter(Phase::Armed(now), until, tell);
-    }
-
-    fn enter(&mut self, phase: Phase, until: Option<Nanos>, tell: &mut dyn FnMut(Transition)) {
+    fn enter(&mut self, phase: Phase, tell: &mut dyn FnMut(&Self)) {
         self.phase = phase;
-        tell(Transition {
-            code: self.code,
-            instrument: self.instrument.unwrap_or(NO_INSTRUMENT),
-            state: match phase {
-                Phase::Idle => LatchState::Ended,
-                Phase::Waiting(_) => LatchState::Waiting,
-                Phase::Armed(_) => LatchState::Armed,
-            },
-            until,
-            values: None,
-            cancel_orders: self.cancel_orders,
-        });
+        tell(self);
     }
 }
 
 impl Image for Latches {
     fn save(&self, out: &mut ImageWriter) {
+        self.alarm.save(out);
         out.put_len(self.slots.len());
         for slot in &self.slots {
-            let (state, since) = match slot.phase {
-                Phase::Idle => (LatchState::Ended, Nanos(0)),
-                Phase::Waiting(since) => (LatchState::Waiting, since),
-                Phase::Armed(since) => (LatchState::Armed, since),
+            let since = match slot.phase {
+                Phase::Idle => Nanos(0),
+                Phase::Waiting(since) | Phase::Armed(since) => since,
             };
             out.put(slot.code);
             out.put(slot.last);
-            out.put(state);
+            out.put(slot.state());
             out.put(since);
         }
     }
 
     fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
+        self.alarm.load(from)?;
         if from.take_len(self.slots.len())? != self.slots.len() {
             return Err(ImageError::Range);
         }

@@ -5,6 +5,7 @@ use model::event::{
     AccountOpened, DayRoll, FeedState, LatchChanged, Quote, SessionStart, Signal, Timer,
 };
 use model::id::{OrderNo, Seq, StrategyId};
+use model::instrument::Kind;
 use model::num::{Price, Qty};
 use model::order::{
     AccountKind, Cause, FeedStatus, LatchState, Liquidity, Side, TimeInForce, Verdict,
@@ -18,6 +19,12 @@ use crate::program;
 use crate::setup::{AccountSetup, InstrumentSetup, Mode, PaperSetup, SEMANTICS};
 
 const BTC: InstrumentId = InstrumentId(0);
+const ETH: InstrumentId = InstrumentId(1);
+
+fn fill(order: OrderNo, side: Side, qty: i64, price: i64) -> Fill {
+    let (qty, price, liquidity) = (Qty(qty), Price(price), Liquidity::Taker);
+    Fill { order, price, qty, fee: 0, trade: 1, fee_asset: AssetId(0), side, liquidity }
+}
 
 /// The risk stage under some rules, with what it put out last.
 struct Desk {
@@ -25,6 +32,8 @@ struct Desk {
     rules: Bound,
     seq: u64,
     second: i64,
+    /// Whose events and orders come next.
+    id: InstrumentId,
     out: Out,
 }
 
@@ -37,13 +46,21 @@ enum Said {
 
 impl Desk {
     fn new(rules: &str, equity: i64) -> Self {
+        Self::on(Kind::LinearPerpetual, rules, equity)
+    }
+
+    fn on(kind: Kind, rules: &str, equity: i64) -> Self {
         let strategy = "strategy s { on trade of BTC_USDT.PERP
             enter long E when true size 1 lots at_market }";
         let text = format!("rules 1\n{rules}\n{strategy}\n");
         let sources = vec![Source { name: "t.rules".to_owned(), text }];
         let checked = program::load(sources).expect("rules");
         let market = Generated::new(0, 1);
-        let instruments: Vec<_> = market.instruments();
+        let mut instruments: Vec<_> = market.instruments();
+        for (instrument, _) in &mut instruments {
+            instrument.kind = kind;
+        }
+        let linear = kind == Kind::LinearPerpetual;
         let setup = Setup {
             semantics: SEMANTICS,
             mode: Mode::Demo,
@@ -55,22 +72,22 @@ impl Desk {
             accounts: vec![AccountSetup {
                 name: "paper".to_owned(),
                 venue: "demo".to_owned(),
-                linear: true,
+                linear,
                 balances: Vec::new(),
             }],
             sources: Vec::new(),
             paper: PaperSetup { order_latency_ns: 0, response_latency_ns: 0 },
-            traded: vec![0],
+            traded: vec![0, 1],
         };
         let facts: Vec<_> = instruments.into_iter().map(|(instrument, _)| instrument).collect();
         let bound = program::bind(&checked, &setup, &facts).expect("binding");
         let risk = Risk::new(&setup, &facts, &bound);
-        let mut desk = Self { risk, rules: bound, seq: 0, second: 1_000, out: Out::new() };
+        let mut desk = Self { risk, rules: bound, seq: 0, second: 1_000, id: BTC, out: Out::new() };
         let opened = AccountOpened {
             total: Money::units(equity),
             account: AccountId(0),
             asset: AssetId(0),
-            kind: AccountKind::Linear,
+            kind: if linear { AccountKind::Linear } else { AccountKind::Cash },
         };
         desk.send(&SessionStart::default());
         desk.send(&opened);
@@ -80,15 +97,20 @@ impl Desk {
     fn send<P: Payload>(&mut self, payload: &P) {
         self.seq += 1;
         let ts = Nanos(self.second * SECOND_NS);
-        let event = Event::new(Seq(self.seq), ts, BTC, payload);
+        let event = Event::new(Seq(self.seq), ts, self.id, payload);
         self.out.clear();
         self.risk.step(&event, &mut self.out);
     }
 
     /// Quotes a touch of 0.2 around a middle, prices in tenths.
     fn quote(&mut self, middle: i64) {
+        self.quote_wide(middle, 1);
+    }
+
+    /// Quotes a touch of twice `half` around a middle.
+    fn quote_wide(&mut self, middle: i64, half: i64) {
         self.send(&FeedState { status: FeedStatus::Synced, ..FeedState::default() });
-        let (bid, ask) = (Price(middle - 1), Price(middle + 1));
+        let (bid, ask) = (Price(middle - half), Price(middle + half));
         let (bid_qty, ask_qty) = (Qty(9_000), Qty(9_000));
         self.send(&Quote { bid, ask, bid_qty, ask_qty, update_id: 0 });
     }
@@ -123,16 +145,7 @@ impl Desk {
     /// Fills the order just approved and ends it.
     fn filled(&mut self, side: Side, qty: i64, price: i64) {
         let order = OrderNo::new(Seq(self.seq), 0);
-        self.send(&Fill {
-            order,
-            price: Price(price),
-            qty: Qty(qty),
-            fee: 0,
-            trade: 1,
-            fee_asset: AssetId(0),
-            side,
-            liquidity: Liquidity::Taker,
-        });
+        self.send(&fill(order, side, qty, price));
         let filled = Qty(qty);
         self.send(&OrderDone {
             order,
@@ -207,14 +220,132 @@ fn the_code_shown_is_by_kind_then_block_then_order_however_files_are_written() {
         desk.quote(350_000);
         assert_eq!(desk.ask(Side::Buy, 10, 350_000), no("B_HALT"), "a halt goes before denies");
     }
-    let denies = ["deny ONE when true", "deny TWO when true"];
-    for (first, second) in [(0, 1), (1, 0)] {
-        let rules =
-            format!("risk r soft {{ applies to all\n {}\n {} }}", denies[first], denies[second]);
-        let mut desk = Desk::new(&rules, 10_000);
+    let said = |rules: &str| {
+        let mut desk = Desk::new(rules, 10_000);
         desk.quote(350_000);
-        let Said::No(..) = desk.ask(Side::Buy, 10, 350_000) else { panic!("refused both ways") };
-    }
+        desk.ask(Side::Buy, 10, 350_000)
+    };
+    let one = "risk a soft { applies to all\n deny TWO when true\n deny ONE when true }";
+    let two = "risk b soft { applies to all\n deny FIRST when true }";
+    assert_eq!(said(one), no("TWO"), "in the order of the block");
+    assert_eq!(said(&format!("{one}\n{two}")), no("TWO"), "block a goes before b");
+    assert_eq!(said(&format!("{two}\n{one}")), no("TWO"), "wherever they stand");
+}
+
+#[test]
+fn a_latch_binds_the_instruments_and_strategies_of_its_block() {
+    let rules = "risk all soft { applies to all\n deny NEVER when false }
+        risk one soft { applies to strategy s on BTC_USDT.PERP
+            halt STOPPED until manual when account.exposure >= 0 USDT then cancel_orders }";
+    let mut desk = Desk::new(rules, 10_000);
+    desk.quote(350_000);
+    assert_eq!(desk.ask(Side::Buy, 10, 350_000), no("STOPPED"));
+    let cancel = desk.out.events().iter().find_map(|event| match event.body() {
+        Body::CancelAll(all) => Some((event.instrument, all.strategy)),
+        _ => None,
+    });
+    assert_eq!(cancel, Some((BTC, StrategyId(0))), "orders of others stay");
+    desk.id = ETH;
+    desk.quote(250_000);
+    assert_eq!(desk.ask(Side::Buy, 10, 250_000), yes(10, ""), "the block is not about this one");
+}
+
+#[test]
+fn a_latch_on_the_market_is_judged_by_every_event_of_it_flat_or_not() {
+    let rules = "risk r soft { applies to all
+        halt WIDE until manual when market.spread > 0.5% }";
+    let mut desk = Desk::new(rules, 10_000);
+    desk.quote(350_000);
+    assert_eq!(desk.latches(), []);
+    desk.quote_wide(350_000, 1_000);
+    assert_eq!(desk.latches(), [("WIDE".to_owned(), LatchState::Armed)], "the middle is the same");
+    desk.quote(350_000);
+    assert_eq!(desk.ask(Side::Buy, 10, 350_000), no("WIDE"), "narrow again: it stays");
+    desk.id = ETH;
+    desk.quote(250_000);
+    assert_eq!(desk.ask(Side::Buy, 10, 250_000), yes(10, ""), "a latch an instrument");
+}
+
+#[test]
+fn a_condition_that_outlives_its_latch_no_longer_acts() {
+    let rules = "risk r soft { applies to all
+        halt PAUSE for 10s when account.exposure > 100 USDT }";
+    let mut desk = Desk::new(rules, 10_000);
+    desk.quote(350_000);
+    assert_eq!(desk.ask(Side::Buy, 10, 350_000), yes(10, ""));
+    desk.filled(Side::Buy, 10, 350_000);
+    assert_eq!(desk.ask(Side::Sell, 10, 350_000), no("PAUSE"));
+    desk.second += 10;
+    desk.send(&Timer::default());
+    assert_eq!(desk.latches(), [("PAUSE".to_owned(), LatchState::Ended)]);
+    assert_eq!(desk.ask(Side::Sell, 10, 350_000), yes(10, ""), "the exit that clears it");
+}
+
+#[test]
+fn an_order_is_judged_by_the_equity_of_its_own_moment() {
+    let rules = "risk r soft { applies to all
+        deny LOSS when account.day_loss > 50% unless order.reduces }";
+    let mut desk = Desk::new(rules, 10_000);
+    desk.quote(350_000);
+    assert_eq!(desk.ask(Side::Buy, 10, 350_000), yes(10, ""));
+    desk.filled(Side::Buy, 10, 350_000);
+    desk.send(&FeedState { status: FeedStatus::Gap, ..FeedState::default() });
+    desk.second += 60;
+    desk.id = ETH;
+    desk.quote(250_000);
+    // What is held has no mark any more, so nobody knows the equity.
+    let unknown = Said::No("LOSS".to_owned(), Cause::Missing);
+    assert_eq!(desk.ask(Side::Buy, 10, 250_000), unknown);
+}
+
+#[test]
+fn what_an_order_closes_is_that_of_its_final_quantity() {
+    let rules = "risk r soft { applies to all
+        cap SLICE qty to 5 lots when order.reduces
+        deny CLOSES when order.closes }";
+    let mut desk = Desk::new(rules, 10_000);
+    desk.quote(350_000);
+    assert_eq!(desk.ask(Side::Buy, 10, 350_000), yes(10, ""));
+    desk.filled(Side::Buy, 10, 350_000);
+    assert_eq!(desk.ask(Side::Sell, 10, 350_000), yes(5, "SLICE"), "five are left");
+    desk.filled(Side::Sell, 5, 350_000);
+    assert_eq!(desk.ask(Side::Sell, 5, 350_000), no("CLOSES"));
+}
+
+#[test]
+fn a_cash_balance_that_ends_is_told() {
+    let rules = "risk r soft { applies to all\n deny NEVER when false }";
+    let mut desk = Desk::on(Kind::Spot, rules, 10_000);
+    desk.quote(350_000);
+    assert_eq!(desk.ask(Side::Buy, 10, 350_000), yes(10, ""));
+    desk.filled(Side::Buy, 10, 350_000);
+    assert_eq!(desk.ask(Side::Sell, 10, 350_000), yes(10, ""));
+    let order = OrderNo::new(Seq(desk.seq), 0);
+    desk.send(&fill(order, Side::Sell, 10, 350_000));
+    let base = desk.out.events().iter().rev().find_map(|event| match event.body() {
+        Body::BalanceChanged(BalanceChanged { asset: AssetId(1), total, .. }) => Some(total),
+        _ => None,
+    });
+    assert_eq!(base, Some(Money::ZERO));
+}
+
+#[test]
+fn equity_starts_when_all_accounts_are_open() {
+    let rules = "risk r soft { applies to all\n deny NEVER when false }";
+    let mut desk = Desk::new(rules, 10_000);
+    let opened = AccountOpened { total: Money::units(500), ..AccountOpened::default() };
+    desk.send(&opened);
+    desk.send(&DayRoll { date: Date(1) });
+    assert_eq!(desk.risk.portfolio().measures().start(), Some(Money::units(10_500)));
+}
+
+#[test]
+fn nothing_is_approved_once_a_fill_could_not_be_booked() {
+    let rules = "risk r soft { applies to all\n deny NEVER when false }";
+    let mut desk = Desk::new(rules, 10_000);
+    desk.quote(350_000);
+    desk.send(&fill(OrderNo::new(Seq(77), 0), Side::Buy, 10, 350_000));
+    assert_eq!(desk.ask(Side::Buy, 10, 350_000), no("OVERFLOW"), "what is held is unknown");
 }
 
 #[test]

@@ -13,13 +13,14 @@ use model::instrument::{Instrument, Kind};
 use model::num::{MONEY_SCALE, Money, Qty, Rounding, mul_div, pow10};
 use model::order::{Cause, Verdict};
 use model::reject::{Code, Reject};
+use model::time::Nanos;
 
 use super::Risk;
 use super::facts::{OrderView, RiskFacts};
 use super::latch::Standing;
 use crate::market::Market;
 use crate::portfolio::open::OpenOrder;
-use crate::portfolio::{View, at, price_at_mark_scale};
+use crate::portfolio::{Portfolio, View, at, price_at_mark_scale};
 use crate::stage::Out;
 
 /// A reason to refuse, in the order of precedence of its fields.
@@ -76,7 +77,7 @@ impl Risk {
     /// Judges a signal and writes the verdict; an approved order counts from here on.
     pub(super) fn judge(&mut self, event: &Event, signal: &Signal, out: &mut Out) {
         let id = event.instrument;
-        self.latches(event, out);
+        self.changed(event, out);
         let Some(mut judgement) = self.begin(event, signal) else { return };
         self.judge_latches(id, &mut judgement);
         if !judgement.refused_for_certain() {
@@ -111,48 +112,33 @@ impl Risk {
         let instrument = at(&self.instruments, id)?;
         let market = at(&self.markets, id)?;
         let asked = instrument.floor_lot(i128::from(signal.qty.0));
-        let reduces = self.portfolio.reduces(id, signal.side, asked, &self.instruments);
         let open = OpenOrder {
             order: OrderNo::new(event.seq, signal.ordinal),
             instrument: id,
             strategy: signal.strategy,
             side: signal.side,
             price: signal.price,
-            remaining: asked,
-            reduces,
             ..OpenOrder::default()
         };
         let order = OrderView {
             open,
             price: signal.priced.then_some(signal.price),
-            closes: reduces && self.closes(id, asked, instrument, market),
+            closes: false,
             protected: signal.protected,
             crosses: self.portfolio.open().crosses(id, signal.side, signal.price),
             tif: signal.tif,
             ttl_ns: signal.ttl_ns,
         };
+        let view = self.view();
+        let order = sized(order, asked, &self.portfolio, &view, instrument, market);
         Some(Judgement { order, asked, first: None, spoke: [0; 4], cut: None })
-    }
-
-    /// Tells whether a reducing order leaves less than a lot, or dust at the last mark ever seen.
-    fn closes(&self, id: InstrumentId, qty: Qty, facts: &Instrument, market: &Market) -> bool {
-        let held = self.portfolio.position(id).qty.0.saturating_abs();
-        let sold = facts.qty_as_money(qty).map_or(0, |amount| amount.0);
-        let left = held.saturating_sub(sold);
-        let lot = facts.qty_as_money(facts.lot).map_or(0, |amount| amount.0);
-        if left < lot {
-            return true;
-        }
-        let one = pow10(facts.mark_decimals()).unwrap_or(1);
-        let value = market.last_mark().and_then(|mark| mul_div(left, mark, one, Rounding::Ceil));
-        value.is_some_and(|value| value < facts.notional_min.0)
     }
 
     fn judge_latches(&self, id: InstrumentId, judgement: &mut Judgement) {
         let reduces = judgement.order.open.reduces;
         let strategy = judgement.order.open.strategy;
         for (nth, slot) in self.latches.slots().iter().enumerate() {
-            if !self.latches.applies_to(nth, strategy, &self.blocks) {
+            if !slot.applies_to(strategy) {
                 continue;
             }
             let (unknown, cause) = match self.latches.standing(nth, id, &self.blocks) {
@@ -234,15 +220,12 @@ impl Risk {
             }
         }
         let Some((qty, refusal)) = smallest else { return };
-        judgement.order.open.remaining = qty;
+        judgement.order = sized(judgement.order, qty, portfolio, &view, instrument, market);
         judgement.cut = Some(refusal);
         judgement.speak(refusal.code);
         if below_minimum(qty, &judgement.order, instrument).is_some() {
             judgement.refuse(refusal);
-            return;
         }
-        let open = &mut judgement.order.open;
-        open.reduces = portfolio.reduces(id, open.side, qty, view.instruments);
     }
 
     /// Runs denies and requires on the final quantity. One that would have passed on the quantity
@@ -254,8 +237,7 @@ impl Risk {
             return;
         };
         let order = judgement.order;
-        let mut uncut = order;
-        uncut.open.remaining = judgement.asked;
+        let uncut = sized(order, judgement.asked, portfolio, &view, instrument, market);
         let facts = RiskFacts { portfolio, view, id, instrument, market, order: Some(&order) };
         let whole = RiskFacts { order: Some(&uncut), ..facts };
         let index = usize::try_from(id.0).unwrap_or(usize::MAX);
@@ -302,6 +284,9 @@ impl Risk {
         if self.closing {
             return Err(Reject::Closing);
         }
+        if self.unbooked {
+            return Err(Reject::Overflow);
+        }
         if order.price.is_none() || signal.price.0 <= 0 {
             return Err(Reject::NoPrice);
         }
@@ -320,7 +305,7 @@ impl Risk {
         if self.portfolio.measures().start().is_none() && !open.reduces {
             return Err(Reject::Warmup);
         }
-        self.recheck_cap(id, judgement)?;
+        self.recheck_caps(id, judgement)?;
         let view = self.view();
         let account = self.portfolio.account(id);
         let market = at(&self.markets, id).ok_or(Reject::NoPrice)?;
@@ -343,9 +328,8 @@ impl Risk {
         Ok((asset, amount, fee))
     }
 
-    /// Verifies the smallest cap by multiplication: the quantity it left must be within it.
-    fn recheck_cap(&self, id: InstrumentId, judgement: &Judgement) -> Result<(), Reject> {
-        let Some(cut) = judgement.cut else { return Ok(()) };
+    /// Verifies every cap by multiplication: the final quantity must be within it.
+    fn recheck_caps(&self, id: InstrumentId, judgement: &Judgement) -> Result<(), Reject> {
         let index = usize::try_from(id.0).unwrap_or(usize::MAX);
         let market = at(&self.markets, id).ok_or(Reject::NoPrice)?;
         let instrument = at(&self.instruments, id).ok_or(Reject::NoPrice)?;
@@ -354,16 +338,12 @@ impl Risk {
                 continue;
             }
             for (nth, cap) in block.code.caps().iter().enumerate() {
-                let offset = block.code.latches().len().saturating_add(nth);
-                if rule_code(block.rule_base, offset) != cut.code {
-                    continue;
-                }
                 let CapBound::Bound(bound) = block.code.cap(nth, registers) else { continue };
                 let open = &judgement.order.open;
                 let measured = match cap.measure {
                     Measure::Qty => Some(i128::from(open.remaining.0)),
                     Measure::Notional | Measure::Value => {
-                        let mark = market.mark(self.now).ok_or(Reject::NoPrice)?;
+                        let mark = mark_for(open, market, self.now).ok_or(Reject::NoPrice)?;
                         open.value(instrument, mark).map(|value| value.0)
                     }
                 };
@@ -421,6 +401,35 @@ fn applies(block: &crate::program::BoundRisk, judgement: &Judgement) -> bool {
     block.strategies.as_ref().is_none_or(|names| names.contains(&strategy))
 }
 
+/// Returns an order at a quantity, with what depends on that.
+fn sized(
+    order: OrderView,
+    qty: Qty,
+    portfolio: &Portfolio,
+    view: &View<'_>,
+    facts: &Instrument,
+    market: &Market,
+) -> OrderView {
+    let OpenOrder { instrument, side, .. } = order.open;
+    let reduces = portfolio.reduces(instrument, side, qty, view.instruments);
+    let held = portfolio.position(instrument).qty;
+    let closes = reduces && closes(held, qty, facts, market);
+    OrderView { open: OpenOrder { remaining: qty, reduces, ..order.open }, closes, ..order }
+}
+
+/// Tells whether a reducing order leaves less than a lot, or dust at the last mark ever seen.
+fn closes(held: Money, qty: Qty, facts: &Instrument, market: &Market) -> bool {
+    let sold = facts.qty_as_money(qty).map_or(0, |amount| amount.0);
+    let left = held.0.saturating_abs().saturating_sub(sold);
+    let lot = facts.qty_as_money(facts.lot).map_or(0, |amount| amount.0);
+    if left < lot {
+        return true;
+    }
+    let one = pow10(facts.mark_decimals()).unwrap_or(1);
+    let value = market.last_mark().and_then(|mark| mul_div(left, mark, one, Rounding::Ceil));
+    value.is_some_and(|value| value < facts.notional_min.0)
+}
+
 /// Returns the largest quantity within a cap's bound, and what the cap measures of the order as
 /// asked; `None` when the measure is unknown.
 fn largest(
@@ -435,11 +444,7 @@ fn largest(
     if measure == Measure::Qty {
         return Some((instrument.floor_lot(bound), open.remaining.0));
     }
-    let mark = match market.mark(view.now) {
-        Some(mark) => mark,
-        None if open.reduces => price_at_mark_scale(open.price),
-        None => return None,
-    };
+    let mark = mark_for(open, market, view.now)?;
     order.price?;
     let price = price_at_mark_scale(open.price).max(mark);
     let decimals = instrument.mark_decimals().checked_add(instrument.qty_scale.decimals())?;
@@ -448,6 +453,12 @@ fn largest(
         mul_div(bound, pow10(decimals)?, price.checked_mul(pow10(MONEY_SCALE)?)?, Rounding::Floor)?;
     let observed = open.value(instrument, mark)?.saturating_i64();
     Some((instrument.floor_lot(qty), observed))
+}
+
+/// Returns the mark that an order is valued at; the price of one that reduces stands in for a mark
+/// that is unknown.
+fn mark_for(open: &OpenOrder, market: &Market, now: Nanos) -> Option<i128> {
+    market.mark(now).or_else(|| open.reduces.then(|| price_at_mark_scale(open.price)))
 }
 
 /// Returns why a quantity is below what the venue takes; venues take any reducing quantity of a

@@ -2,6 +2,8 @@
 //! are derived from it.
 
 use super::{Field, Lane, PAYLOAD_BYTES};
+#[cfg(doc)]
+use crate::id::ALL_STRATEGIES;
 use crate::id::{AccountId, AssetId, OrderNo, StrategyId};
 use crate::num::{Money, Price, Qty};
 use crate::order::{
@@ -395,16 +397,18 @@ kinds! {
         /// The strategy whose order it was.
         strategy: StrategyId,
     }
-    /// A stage asks feed for a timer. Between stages only.
+    /// The stages need a timer, instead of the one they asked for before. Between stages only.
     47 Internal Wake {
         /// When.
         due: Nanos,
     }
-    /// An armed latch asks execution to cancel all open orders. Between stages only: the cancels
-    /// themselves are in the journal.
+    /// An armed latch asks execution to cancel open orders: of the event's instrument, or of all
+    /// if it has none. Between stages only: the cancels themselves are in the journal.
     48 Internal CancelAll {
         /// The latch's rule.
         code: Code,
+        /// Whose orders; [`ALL_STRATEGIES`] for everyone's.
+        strategy: StrategyId,
     }
     /// An order is to be sent.
     50 Execution OrderIntent {
