@@ -1,7 +1,7 @@
 //! The one timer that a stage waits for: the earliest of all that is due there.
 //!
-//! A stage with many waits asks for one timer at a time, so what ended long before it was due leaves
-//! nothing behind, and no number of waits can be too large. A timer that comes too early is
+//! A stage with many waits asks for one timer at a time, so what ended long before it was due
+//! leaves nothing behind, and no number of waits can be too large. A timer that comes too early is
 //! harmless: the stage finds nothing due and asks for the next.
 
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};

@@ -43,15 +43,7 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return show::usage(&error),
     };
     let json = cli.json;
-    let result = match &cli.command {
-        None => demo::run(&cli, &cli::DemoArgs::default()),
-        Some(Command::Demo(args)) => demo::run(&cli, args),
-        Some(Command::Backtest(args)) => backtest::run(&cli, args),
-        Some(Command::Replay(args)) => replay::run(&cli, args),
-        Some(Command::Rules(args)) => rules::run(&cli, args),
-        Some(Command::Journal(args)) => journal::run(&cli, args),
-    };
-    match result {
+    match guarded(|| run(&cli)) {
         Ok(Finding::Nothing) => ExitCode::SUCCESS,
         Ok(Finding::Something) => ExitCode::from(exit::FINDING),
         Ok(Finding::Damage) => ExitCode::from(exit::CORRUPT),
@@ -62,8 +54,47 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
+fn run(cli: &Cli) -> Result<Finding, Failure> {
+    match &cli.command {
+        None => demo::run(cli, &cli::DemoArgs::default()),
+        Some(Command::Demo(args)) => demo::run(cli, args),
+        Some(Command::Backtest(args)) => backtest::run(cli, args),
+        Some(Command::Replay(args)) => replay::run(cli, args),
+        Some(Command::Rules(args)) => rules::run(cli, args),
+        Some(Command::Journal(args)) => journal::run(cli, args),
+    }
+}
+
+/// Turns a panic, which is always a defect, into the failure of that exit code. Its message and
+/// place are on stderr by then.
+fn guarded(run: impl FnOnce() -> Result<Finding, Failure>) -> Result<Finding, Failure> {
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+    caught.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        Err(Failure::Internal(anyhow::anyhow!(
+            "the program has a defect: {text}; what was journaled before is whole: see `engine \
+             journal verify`; please report the command, its input and this message"
+        )))
+    })
+}
+
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::Usage(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_failure_with_the_code_of_a_defect() {
+        let failure = guarded(|| panic!("seven is {}", 8)).unwrap_err();
+        assert_eq!(failure.code(), 70);
+        let Failure::Internal(error) = failure else { panic!("internal") };
+        assert!(error.to_string().contains("seven is 8"), "{error}");
+        assert!(matches!(guarded(|| Ok(Finding::Something)), Ok(Finding::Something)));
     }
 }

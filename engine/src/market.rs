@@ -232,15 +232,15 @@ impl Market {
         self.heard.map(|heard| now.since(heard).max(0))
     }
 
-    /// Returns the price of an `at_market` order: the opposite touch, or else the last good mark,
-    /// moved by `band` (1e-9) against us and rounded to the tick in the order's favour.
+    /// Returns the price of an `at_market` order: the opposite touch, or else `mark`, moved by
+    /// `band` (1e-9) against us and rounded to the tick in the order's favour.
     #[must_use]
     pub fn protected_price(
         &self,
         instrument: &Instrument,
         side: Side,
         band: i128,
-        now: Nanos,
+        mark: Option<i128>,
     ) -> Option<Price> {
         let touch = self.touch().filter(|_| self.marks_by_touch());
         let best = touch.and_then(|touch| match side {
@@ -250,7 +250,7 @@ impl Market {
         // Everything at the mark's scale times 1e-9 of the band.
         let base = match best {
             Some(price) => i128::from(price.0).checked_mul(10)?,
-            None => self.mark(now)?,
+            None => mark?,
         };
         let one = 1_000_000_000_i128;
         let factor = match side {

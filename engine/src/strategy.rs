@@ -10,7 +10,7 @@ use dsl::value::Truth;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::event::{BarExtra, Body, Event, Fill, Kind, Lane, OrderDone, Signal};
 use model::id::OrderNo;
-use model::instrument::Instrument;
+use model::instrument::{self, Instrument};
 use model::num::{MONEY_SCALE, Money, Price, Qty, Rounding, mul_div, pow10};
 use model::order::{Action, Side, TimeInForce};
 
@@ -47,7 +47,7 @@ pub struct Strategy {
 }
 
 /// Version of the state image.
-const IMAGE_VERSION: u32 = 1;
+const IMAGE_VERSION: u32 = 2;
 
 impl Strategy {
     /// Builds the stage for a session.
@@ -118,8 +118,10 @@ impl Strategy {
             now: event.ts,
         };
         instance.code.step(&facts, &mut instance.series, &mut instance.registers);
-        if instance.exit.is_some_and(|exit| exit.order.is_none()) {
-            desk.work_exit(instance);
+        match &mut instance.exit {
+            Some(exit) if exit.order.is_some() => exit.due = true,
+            Some(_) => desk.work_exit(instance),
+            None => {}
         }
         let mut entered = false;
         for rule in 0..instance.code.rules().len() {
@@ -157,12 +159,13 @@ impl Strategy {
             let (Some(instrument), Some(market)) = (at(instruments, id), at(markets, id)) else {
                 continue;
             };
-            let refused = done.code.0 != 0;
+            let waits = instance.waits_after(done);
             instance.ended(done.order, instrument, market);
             let mut desk = Desk { instrument, market, event, ordinal, out: &mut *out };
-            // What a cap or the market left is worked on at once; a refused exit waits for the next
-            // trigger, or it would be refused again at the same moment.
-            if !refused && instance.exit.is_some_and(|exit| exit.order.is_none()) {
+            // What a cap or the market left is worked on at once. After an order that was refused
+            // or found nothing to trade with there is one more for each trigger: at the same
+            // moment it would end the same way, again and again.
+            if !waits && instance.exit.is_some_and(|exit| exit.order.is_none()) {
                 desk.work_exit(instance);
             }
         }
@@ -193,7 +196,7 @@ impl Desk<'_> {
         let Some(code) = instance.code.rules().get(rule) else { return false };
         let (long, short_needs_margin) = (code.long, code.where_shortable);
         let side = if long { Side::Buy } else { Side::Sell };
-        let cash = self.instrument.leverage_max == 1;
+        let cash = self.instrument.kind == instrument::Kind::Spot;
         if instance.enter.is_some() || (cash && !long && short_needs_margin) {
             return false;
         }
@@ -213,7 +216,7 @@ impl Desk<'_> {
         }
         signal.qty = qty;
         signal.action = Action::Enter;
-        instance.enter = Some(Entry { order: self.send(signal), side });
+        instance.enter = Some(Entry { order: self.send(signal), side, withdrawn: false });
         true
     }
 
@@ -221,12 +224,19 @@ impl Desk<'_> {
     fn exit(&mut self, instance: &mut Instance, rule: usize) -> bool {
         let Some(code) = instance.code.rules().get(rule) else { return false };
         let held = instance.ledger.qty.0;
-        if instance.is_flat(self.instrument, self.market) || (held > 0) != code.long {
-            return false;
+        let long = code.long;
+        // What would still open what this rule closes goes first, also while nothing is held yet.
+        let opens = instance.enter.filter(|entry| (entry.side == Side::Buy) == long);
+        let withdrawn = opens.is_some_and(|entry| !entry.withdrawn);
+        if withdrawn {
+            self.withdraw_entry(instance);
+        }
+        if instance.is_flat(self.instrument, self.market) || (held > 0) != long {
+            return withdrawn;
         }
         let side = if held > 0 { Side::Sell } else { Side::Buy };
         let terms = instance.code.order(rule, side, &instance.registers);
-        let Some(signal) = self.terms(instance, rule, side, &terms) else { return false };
+        let Some(signal) = self.terms(instance, rule, side, &terms) else { return withdrawn };
         if let Some(working) = instance.exit.as_mut().filter(|exit| !exit.is_done()) {
             let moved = working.price.is_some() && terms.price.is_some();
             if working.order.is_some() && moved && working.price != Some(signal.price) {
@@ -234,14 +244,14 @@ impl Desk<'_> {
                 self.cancel(instance, Action::CancelExit);
                 return true;
             }
-            return false;
+            return withdrawn;
         }
         let whole = instance.closable(self.instrument);
         let wanted = match terms.size {
             None => whole,
             Some(_) => match self.size(&terms, &signal) {
                 Some(qty) => qty.min(whole),
-                None => return false,
+                None => return withdrawn,
             },
         };
         let limit = terms.price.is_some().then_some(signal.price);
@@ -253,12 +263,21 @@ impl Desk<'_> {
             ioc: signal.tif == TimeInForce::Ioc,
             left: wanted,
             order: None,
+            due: false,
         };
-        if instance.enter.is_some() {
-            self.cancel(instance, Action::CancelEntries);
+        if instance.enter.is_some_and(|entry| !entry.withdrawn) {
+            self.withdraw_entry(instance);
         }
         self.aim(instance, target);
         true
+    }
+
+    /// Cancels the working entry, once.
+    fn withdraw_entry(&mut self, instance: &mut Instance) {
+        self.cancel(instance, Action::CancelEntries);
+        if let Some(entry) = &mut instance.enter {
+            entry.withdrawn = true;
+        }
     }
 
     /// Sets a new exit target. Its order waits for the end of the one that still works.
@@ -305,7 +324,8 @@ impl Desk<'_> {
         let at_market = target.price.is_none();
         let price = target.price.or_else(|| {
             let band = target.protect.unwrap_or(i128::from(self.instrument.protect.0));
-            self.market.protected_price(self.instrument, side, band, self.event.ts)
+            let mark = self.market.last_mark();
+            self.market.protected_price(self.instrument, side, band, mark)
         });
         let ioc = at_market || target.ioc;
         let signal = Signal {
@@ -324,6 +344,7 @@ impl Desk<'_> {
         let order = self.send(signal);
         if let Some(target) = &mut instance.exit {
             target.order = Some(order);
+            target.due = false;
         }
     }
 
@@ -342,7 +363,16 @@ impl Desk<'_> {
         };
         let price = match terms.price {
             Some(price) => Some(Price(i64::try_from(price.number()?).ok()?)),
-            None => self.market.protected_price(self.instrument, side, band, self.event.ts),
+            None => {
+                // An exit is not trapped by a feed that has gone silent: the last mark ever seen
+                // prices it. An entry needs one that still stands.
+                let mark = if code.exit {
+                    self.market.last_mark()
+                } else {
+                    self.market.mark(self.event.ts)
+                };
+                self.market.protected_price(self.instrument, side, band, mark)
+            }
         };
         let ttl_ns = i64::try_from(terms.ttl_ns.number()?).ok()?;
         let at_market = terms.price.is_none();
@@ -458,3 +488,6 @@ impl Image for Strategy {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

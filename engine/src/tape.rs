@@ -8,7 +8,7 @@ use std::path::Path;
 
 use journal::{ReadError, Reader};
 use model::codec::{DecodeError, decode};
-use model::event::{EVENT_BYTES, Event, FLAG_MORE, Lane};
+use model::event::{EVENT_BYTES, Event, FLAG_LAST, FLAG_MORE, Lane};
 
 use crate::recorder::LaneRecorder;
 
@@ -28,9 +28,12 @@ pub struct Comparison {
     reader: JournaledEvents,
     /// Records.
     compared: u64,
-    /// Events that were computed after the journal's last one of this lane.
-    beyond: u64,
+    /// The first event that was computed after the journal's last one of this lane.
+    beyond: Option<Event>,
     difference: Option<Difference>,
+    /// The last record compared ends a message where it is computed and not in the journal: no
+    /// difference if the journal ends there, as a kill may leave it.
+    cut: Option<Difference>,
     failed: Option<TapeError>,
 }
 
@@ -137,7 +140,15 @@ impl Comparison {
     /// [`ReadError`] when the journal cannot be opened.
     pub fn open(dir: &Path, lane: Lane) -> Result<Self, ReadError> {
         let reader = JournaledEvents::open(dir, lane)?;
-        Ok(Self { lane, reader, compared: 0, beyond: 0, difference: None, failed: None })
+        Ok(Self {
+            lane,
+            reader,
+            compared: 0,
+            beyond: None,
+            difference: None,
+            cut: None,
+            failed: None,
+        })
     }
 
     fn compare(&mut self, event: &Event) {
@@ -147,11 +158,18 @@ impl Comparison {
         match self.reader.advance() {
             Ok(Some(journaled)) => {
                 self.compared = self.compared.saturating_add(ends_record(&journaled));
+                let earlier = self.cut.take();
+                self.difference = self.difference.take().or(earlier);
                 if journaled != *event && self.difference.is_none() {
-                    self.difference = Some(difference(&journaled, event));
+                    let found = Some(difference(&journaled, event));
+                    if ends_early(&journaled, event) {
+                        self.cut = found;
+                    } else {
+                        self.difference = found;
+                    }
                 }
             }
-            Ok(None) => self.beyond = self.beyond.saturating_add(1),
+            Ok(None) => self.beyond = self.beyond.or(Some(*event)),
             Err(error) => self.failed = Some(error),
         }
     }
@@ -166,24 +184,19 @@ impl Comparison {
             return Err(error);
         }
         let rest = self.reader.advance()?;
-        if self.difference.is_none() {
-            if let Some(event) = rest {
-                self.difference = Some(Difference {
-                    seq: event.seq.0,
-                    field: format!("{:?} {}", self.lane, event.kind().name()),
-                    journaled: format!("{:?}", event.body()),
-                    recomputed: "nothing".to_owned(),
-                });
-            } else if complete && self.beyond > 0 {
-                self.difference = Some(Difference {
-                    seq: 0,
-                    field: format!("{:?} records", self.lane),
-                    journaled: self.compared.to_string(),
-                    recomputed: self.compared.saturating_add(self.beyond).to_string(),
-                });
-            }
-        }
-        Ok((self.compared, self.difference))
+        let cut = self.cut.take().filter(|_| complete || rest.is_some());
+        let only = |event: &Event, journaled: String, recomputed: String| Difference {
+            seq: event.seq.0,
+            field: format!("{:?} {}", self.lane, event.kind().name()),
+            journaled,
+            recomputed,
+        };
+        let nothing = || "nothing".to_owned();
+        let body = |event: &Event| format!("{:?}", event.body());
+        let missing = rest.map(|event| only(&event, body(&event), nothing()));
+        let beyond = self.beyond.filter(|_| complete);
+        let beyond = beyond.map(|event| only(&event, nothing(), body(&event)));
+        Ok((self.compared, self.difference.take().or(cut).or(missing).or(beyond)))
     }
 }
 
@@ -265,6 +278,14 @@ pub fn difference(journaled: &Event, recomputed: &Event) -> Difference {
     }
     differs("payload", String::new(), String::new())
 }
+
+/// Tells whether two events differ only in that the computed one ends a message.
+fn ends_early(journaled: &Event, computed: &Event) -> bool {
+    let mut ended = *journaled;
+    ended.flags |= FLAG_LAST;
+    journaled != computed && ended == *computed
+}
+
 /// Returns 1 for an event that ends a record: of two events that are one record, the second.
 fn ends_record(event: &Event) -> u64 {
     u64::from(event.flags & FLAG_MORE == 0)

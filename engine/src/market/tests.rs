@@ -126,13 +126,15 @@ fn trades_mark_only_where_there_are_no_quotes() {
 fn a_protected_price_is_the_touch_moved_against_us_and_on_the_tick() {
     let mut feed = Feed::new(QUOTES);
     feed.quote(1, 100_000, 100_005);
-    let price =
-        |side| feed.market.protected_price(&feed.instrument, side, 5_000_000, at(1)).map(|p| p.0);
+    let price = |side| {
+        let mark = feed.market.mark(at(1));
+        feed.market.protected_price(&feed.instrument, side, 5_000_000, mark).map(|p| p.0)
+    };
     // 10,000.5 * 1.005 = 10,050.5025; 10,000.0 * 0.995 = 9,950.0. Ticks of 0.5.
     assert_eq!(price(Side::Buy), Some(100_505));
     assert_eq!(price(Side::Sell), Some(99_500));
     let empty = Feed::new(QUOTES);
-    assert_eq!(empty.market.protected_price(&empty.instrument, Side::Buy, 0, at(1)), None);
+    assert_eq!(empty.market.protected_price(&empty.instrument, Side::Buy, 0, None), None);
 }
 
 #[test]

@@ -5,11 +5,11 @@ use dsl::evaluate::Registers;
 use dsl::indicator::SeriesState;
 use dsl::typed::Trigger;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
-use model::event::{Bar, Fill};
+use model::event::{Bar, Fill, OrderDone};
 use model::id::{AssetId, InstrumentId, OrderNo, StrategyId};
 use model::instrument::{Instrument, Kind};
 use model::num::{Money, Price, Qty, Rounding, mul_div, pow10};
-use model::order::Side;
+use model::order::{DoneReason, Side};
 use model::time::Nanos;
 
 use crate::market::{ClosedBar, Market};
@@ -45,6 +45,8 @@ pub(super) struct Instance {
 pub(super) struct Entry {
     pub(super) order: OrderNo,
     pub(super) side: Side,
+    /// An exit has asked for its cancel.
+    pub(super) withdrawn: bool,
 }
 
 /// A target of flat (or of that much less) until it is reached.
@@ -64,6 +66,8 @@ pub(super) struct ExitTarget {
     pub(super) left: Qty,
     /// The one working order.
     pub(super) order: Option<OrderNo>,
+    /// The trigger has come since that order was sent.
+    pub(super) due: bool,
 }
 
 impl ExitTarget {
@@ -82,6 +86,7 @@ impl ExitTarget {
             ioc: true,
             left: as_qty(Money(held.saturating_abs()), instrument),
             order: None,
+            due: false,
         }
     }
 }
@@ -119,6 +124,16 @@ impl Instance {
     pub(super) fn owns(&self, order: OrderNo) -> bool {
         self.enter.is_some_and(|entry| entry.order == order)
             || self.exit.is_some_and(|exit| exit.order == Some(order))
+    }
+
+    /// Tells whether the exit waits for the next trigger after an order's end: its order was
+    /// refused, or was immediate and found nothing, and no trigger has come since it was sent.
+    pub(super) fn waits_after(&self, done: &OrderDone) -> bool {
+        let own = self.exit.filter(|exit| exit.order == Some(done.order));
+        let immediate = own.is_some_and(|exit| exit.ioc || exit.price.is_none());
+        let expired = immediate && done.reason == DoneReason::Expired && done.filled.0 == 0;
+        let fruitless = done.code.0 != 0 || expired;
+        fruitless && !own.is_some_and(|exit| exit.due)
     }
 
     /// Books a fill in the ledger. On spot a fee in the base leaves that much less of it.
@@ -199,6 +214,7 @@ impl Image for Instance {
         self.ledger.save(out);
         out.put_option(self.enter.map(|entry| entry.order));
         out.put(self.enter.map(|entry| entry.side).unwrap_or_default());
+        out.put(self.enter.is_some_and(|entry| entry.withdrawn));
         out.put(self.exit.is_some());
         let exit = self.exit.unwrap_or(ExitTarget {
             rule: 0,
@@ -208,6 +224,7 @@ impl Image for Instance {
             ioc: false,
             left: Qty(0),
             order: None,
+            due: false,
         });
         out.put(exit.rule);
         out.put_option(exit.price);
@@ -216,6 +233,7 @@ impl Image for Instance {
         out.put(exit.ioc);
         out.put(exit.left);
         out.put_option(exit.order);
+        out.put(exit.due);
         out.put(self.ran);
     }
 
@@ -234,7 +252,8 @@ impl Image for Instance {
         self.ledger.load(from)?;
         let order = from.take_option()?;
         let side = from.take()?;
-        self.enter = order.map(|order| Entry { order, side });
+        let withdrawn = from.take()?;
+        self.enter = order.map(|order| Entry { order, side, withdrawn });
         let has_exit: bool = from.take()?;
         let exit = ExitTarget {
             rule: from.take()?,
@@ -244,6 +263,7 @@ impl Image for Instance {
             ioc: from.take()?,
             left: from.take()?,
             order: from.take_option()?,
+            due: from.take()?,
         };
         self.exit = has_exit.then_some(exit);
         self.ran = from.take()?;

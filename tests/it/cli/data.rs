@@ -78,7 +78,12 @@ pub(crate) fn trade(symbol: &str, id: u64, price: &str, qty: &str) -> String {
 
 /// Returns a change of the best ask's quantity, updates `first..=last`.
 pub(crate) fn depth(first: u64, last: u64) -> String {
-    let fields = format!(r#""U":{first},"u":{last},"b":[],"a":[["101.00","{last}"]]"#);
+    changes(first, last, &format!(r#"["101.00","{last}"]"#))
+}
+
+/// Returns a change of ask levels, updates `first..=last`.
+pub(crate) fn changes(first: u64, last: u64, asks: &str) -> String {
+    let fields = format!(r#""U":{first},"u":{last},"b":[],"a":[{asks}]"#);
     message("depth@100ms", "depthUpdate", "BTCUSDT", &fields)
 }
 

@@ -8,7 +8,7 @@ use journal::Reader;
 use model::event::KINDS;
 use tests::program::run;
 
-use super::data::write;
+use super::data::{SNAPSHOT, TAKER, changes, depth, line, trade, write};
 
 /// Bytes of a segment: a running session's file has all of them from the start.
 const SEGMENT_BYTES: usize = 1 << 20;
@@ -80,6 +80,42 @@ fn a_journal_cut_behind_a_record_of_any_kind_replays_to_the_same() {
     }
     assert!(tried >= 12, "kinds in the demo: {tried}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A message of several records is journaled record by record: a kill leaves part of it, also with
+/// decisions on that part behind it.
+#[test]
+fn a_journal_cut_inside_a_message_replays_to_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut lines = vec![line(0, SNAPSHOT), line(1_000_000, &depth(11, 12))];
+    for nth in 13..40_u64 {
+        let asks: Vec<_> = (1..7).map(|n| format!(r#"["10{n}.00","{nth}"]"#)).collect();
+        let at = i64::try_from(nth).unwrap() * 2_000_000;
+        lines.push(line(at, &changes(nth, nth, &asks.join(","))));
+        lines.push(line(at + 1_000_000, &trade("BTCUSDT", nth, "101.00", "1")));
+    }
+    write(folder, "x.log", lines.concat());
+    write(folder, "taker.rules", TAKER);
+    let command = "backtest --data x.log --rules taker.rules --segment-mib 1 --journal J \
+                   --topology fused --json";
+    let ran = run(folder, &command.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let bytes = std::fs::read(folder.join("J/00000000.slj")).unwrap();
+    let all = kinds(folder);
+    let level = model::event::Kind::BookLevel as u16;
+    let mut inside = 0;
+    for count in all.len() - 24..all.len() - 1 {
+        if all[count - 1] != level || all[count] != level {
+            continue;
+        }
+        cut(folder, &bytes, length_of(folder, &bytes, count));
+        let replayed = run(folder, &["replay", "J", "--json"]);
+        let replay = replayed.json();
+        assert_eq!(replay["equal"], true, "cut behind record {count}: {replay}");
+        inside += 1;
+    }
+    assert!(inside >= 6, "cuts inside a message: {inside} in {all:?}");
 }
 
 #[test]

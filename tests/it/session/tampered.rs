@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use dsl::span::Source as RulesText;
 use engine::setup::SEMANTICS;
-use journal::{Options, Reader, SinkKind, Writer};
+use engine::tape::Difference;
+use journal::{Options, Reader, RecordHeader, SinkKind, Writer};
 use model::codec::{decode, encode};
 use model::event::{Body, Event};
 use model::num::Qty;
@@ -109,8 +110,9 @@ fn any_changed_byte_of_a_decision_is_a_difference_or_no_event() {
     }
 }
 
-#[test]
-fn a_record_too_few_is_a_difference() {
+/// Replays a journal without some records, sealed anew; returns the difference and the seq of the
+/// first that was left out.
+fn without(left_out: impl Fn(&RecordHeader, u64) -> bool) -> (Difference, u64) {
     let scratch = tempfile::tempdir().unwrap();
     let dir = journal_of(scratch.path(), defaults());
     let forged = scratch.path().join("forged");
@@ -122,19 +124,31 @@ fn a_record_too_few_is_a_difference() {
         identity: *reader.identity(),
     };
     let (mut writer, _keeper) = Writer::create(&forged, &options).unwrap();
-    let mut left_out = None;
+    let mut gone = Vec::new();
     while let Some(record) = reader.next().unwrap() {
-        let wanted = record.header.kind == model::event::Kind::OrderIntent as u16;
-        if wanted && left_out.is_none() {
-            left_out = Some(record.header.seq);
+        if left_out(&record.header, gone.len() as u64) {
+            gone.push(record.header.seq);
         } else if record.header.lane != journal::LANE_CONTROL {
             writer.append_blob(record.header, record.payload).unwrap();
         }
     }
     writer.seal().unwrap();
-    let difference = replayed(&forged, &fused()).difference.expect("a difference");
-    assert_eq!(Some(difference.seq), left_out);
+    (replayed(&forged, &fused()).difference.expect("a difference"), gone[0])
+}
+
+#[test]
+fn a_record_too_few_is_a_difference() {
+    let intent = model::event::Kind::OrderIntent as u16;
+    let (difference, seq) = without(|header, gone| header.kind == intent && gone == 0);
+    assert_eq!(difference.seq, seq);
     assert!(difference.field.starts_with("Execution OrderIntent"), "{difference:?}");
+}
+
+#[test]
+fn a_lane_that_ends_too_early_differs_at_its_first_missing_record() {
+    let (difference, seq) = without(|header, _| header.lane == journal::LANE_EXECUTION);
+    assert_eq!((difference.seq, difference.journaled.as_str()), (seq, "nothing"));
+    assert_eq!(difference.field, "Execution OrderIntent");
 }
 
 #[test]

@@ -1,0 +1,184 @@
+//! What a strategy asks for: one order at a time for an exit, none that would end as the last did,
+//! and what an exit does to its own entry.
+
+use dsl::span::Source;
+use model::event::{FeedState, Payload, Quote, Trade};
+use model::id::{AssetId, InstrumentId, Seq};
+use model::order::{DoneReason, FeedStatus, Liquidity};
+use model::reject::Code;
+use model::time::{Nanos, SECOND_NS};
+
+use super::*;
+use crate::generate::Generated;
+use crate::program;
+use crate::setup::{AccountSetup, InstrumentSetup, Mode, PaperSetup, SEMANTICS};
+
+const BTC: InstrumentId = InstrumentId(0);
+
+/// The strategy stage under some rules, with the signals of the last event.
+struct Desk {
+    strategy: Strategy,
+    seq: u64,
+    second: i64,
+    signals: Vec<(OrderNo, Signal)>,
+}
+
+impl Desk {
+    fn new(strategy: &str) -> Self {
+        Self::with_leverage(3, strategy)
+    }
+
+    fn with_leverage(leverage: u32, strategy: &str) -> Self {
+        let risk = "risk r soft { applies to all\n deny NEVER when false }";
+        let text =
+            format!("rules 1\n{risk}\nstrategy s {{ on trade of BTC_USDT.PERP\n{strategy} }}");
+        let sources = vec![Source { name: "t.rules".to_owned(), text }];
+        let checked = program::load(sources).expect("rules");
+        let mut instruments = Generated::new(0, 1).instruments();
+        for (instrument, _) in &mut instruments {
+            instrument.leverage_max = leverage;
+        }
+        let setup = Setup {
+            semantics: SEMANTICS,
+            mode: Mode::Demo,
+            run_id: String::new(),
+            seed: 0,
+            reporting: "USDT".to_owned(),
+            assets: ["USDT", "BTC", "ETH"].map(str::to_owned).to_vec(),
+            instruments: instruments.iter().map(|(i, c)| InstrumentSetup::of(i, *c)).collect(),
+            accounts: vec![AccountSetup {
+                name: "paper".to_owned(),
+                venue: "demo".to_owned(),
+                linear: true,
+                balances: Vec::new(),
+            }],
+            sources: Vec::new(),
+            paper: PaperSetup { order_latency_ns: 0, response_latency_ns: 0 },
+            traded: vec![0],
+        };
+        let facts: Vec<_> = instruments.into_iter().map(|(instrument, _)| instrument).collect();
+        let bound = program::bind(&checked, &setup, &facts).expect("binding");
+        let strategy = Strategy::new(&setup, &facts, &bound);
+        let mut desk = Self { strategy, seq: 0, second: 1_000, signals: Vec::new() };
+        desk.feed(FeedStatus::Synced);
+        let (bid_qty, ask_qty) = (Qty(9_000), Qty(9_000));
+        let (bid, ask) = (Price(349_999), Price(350_001));
+        desk.send(&Quote { bid, ask, bid_qty, ask_qty, update_id: 0 });
+        desk
+    }
+
+    fn send<P: Payload>(&mut self, payload: &P) {
+        self.seq += 1;
+        let ts = Nanos(self.second * SECOND_NS);
+        let event = Event::new(Seq(self.seq), ts, BTC, payload);
+        let mut out = Out::new();
+        self.strategy.step(&event, &mut out);
+        let signals = out.events().iter().filter_map(|event| match event.body() {
+            Body::Signal(signal) => Some((OrderNo::new(event.seq, signal.ordinal), signal)),
+            _ => None,
+        });
+        self.signals = signals.collect();
+    }
+
+    fn feed(&mut self, status: FeedStatus) {
+        self.send(&FeedState { status, ..FeedState::default() });
+    }
+
+    /// Trades at a price in tenths, which is the strategy's trigger.
+    fn trade(&mut self, price: i64) {
+        self.send(&Trade { price: Price(price), qty: Qty(1), ..Trade::default() });
+    }
+
+    /// The last event's only order.
+    #[track_caller]
+    fn order(&self) -> (OrderNo, Signal) {
+        let [one] = self.signals[..] else { panic!("one signal, not {:?}", self.signals) };
+        one
+    }
+
+    fn fill(&mut self, order: OrderNo, side: Side, qty: i64) {
+        let (price, fee_asset) = (Price(350_000), AssetId(0));
+        let (qty, liquidity) = (Qty(qty), Liquidity::Taker);
+        self.send(&Fill { order, price, qty, fee: 0, trade: 1, fee_asset, side, liquidity });
+    }
+
+    fn done(&mut self, order: OrderNo, filled: i64, reason: DoneReason) {
+        self.send(&OrderDone { order, filled: Qty(filled), code: Code::NONE, reason });
+    }
+
+    /// Enters with ten lots.
+    fn enter(&mut self) {
+        self.trade(350_000);
+        let (order, _) = self.order();
+        self.fill(order, Side::Buy, 10);
+        self.done(order, 10, DoneReason::Filled);
+        assert_eq!(self.signals, []);
+    }
+}
+
+const AT_MARKET: &str = "
+    enter long GO when market.last == 350_000 ticks size 10 lots at_market
+    exit long BACK when market.last < 350_000 ticks";
+
+#[test]
+fn an_exit_that_found_nothing_waits_for_the_next_trigger() {
+    let mut desk = Desk::new(AT_MARKET);
+    desk.enter();
+    desk.trade(349_000);
+    let (first, signal) = desk.order();
+    assert_eq!((signal.action, signal.qty), (Action::Exit, Qty(10)));
+    desk.done(first, 0, DoneReason::Expired);
+    assert_eq!(desk.signals, [], "the same moment would end the same way");
+    desk.trade(349_000);
+    let (second, _) = desk.order();
+    desk.trade(349_000);
+    assert_eq!(desk.signals, [], "one order at a time");
+    desk.done(second, 0, DoneReason::Expired);
+    let (third, _) = desk.order();
+    desk.fill(third, Side::Sell, 4);
+    desk.done(third, 4, DoneReason::Expired);
+    let (_, rest) = desk.order();
+    assert_eq!((rest.action, rest.qty), (Action::Exit, Qty(6)), "what was left, at once");
+}
+
+#[test]
+fn an_exit_is_priced_by_the_last_mark_ever_seen_and_an_entry_is_not() {
+    let mut desk = Desk::new(AT_MARKET);
+    desk.enter();
+    desk.feed(FeedStatus::Gap);
+    desk.second += 600;
+    desk.trade(349_000);
+    let (_, exit) = desk.order();
+    assert!(exit.priced && exit.price < Price(350_000), "{exit:?}");
+    let mut desk = Desk::new(AT_MARKET);
+    desk.feed(FeedStatus::Gap);
+    desk.second += 600;
+    desk.trade(350_000);
+    assert!(!desk.signals.iter().any(|(_, signal)| signal.priced), "{:?}", desk.signals);
+}
+
+#[test]
+fn an_exit_withdraws_the_entry_that_it_would_close_once_also_while_flat() {
+    let mut desk = Desk::new(
+        "enter long GO when market.last == 350_000 ticks size 10 lots price market.last ttl 10m
+         exit long BACK when market.last < 350_000 ticks",
+    );
+    desk.trade(350_000);
+    let (entry, _) = desk.order();
+    desk.trade(349_000);
+    let (_, cancel) = desk.order();
+    assert_eq!(cancel.action, Action::CancelEntries);
+    desk.trade(349_000);
+    assert_eq!(desk.signals, [], "it is on its way");
+    desk.done(entry, 0, DoneReason::Cancelled);
+    desk.trade(350_000);
+    assert_eq!(desk.order().1.action, Action::Enter);
+}
+
+#[test]
+fn a_perpetual_without_leverage_can_still_be_shorted() {
+    let short = "enter short GO when market.last > 1 ticks where shortable size 10 lots at_market";
+    let mut desk = Desk::with_leverage(1, short);
+    desk.trade(350_000);
+    assert_eq!(desk.order().1.side, Side::Sell);
+}
