@@ -9,11 +9,12 @@ use dsl::check::check;
 use dsl::compile::{Binding, Carries, RiskCode, StrategyCode, bind_risk, bind_strategy};
 use dsl::diagnostics::{Diagnostic, Severity};
 use dsl::span::{Source, Span};
-use dsl::typed::{Applies, Program, RuleName};
+use dsl::typed::{Applies, Program, RuleName, Strategy, Trigger};
 use model::id::{AssetId, InstrumentId, StrategyId};
 use model::instrument::Instrument;
 use model::reject::Code;
 use model::symbol::Symbol;
+use model::time::SECOND_NS;
 
 use crate::limits::RULES_MAX;
 use crate::portfolio::{asset_id, at, instrument_id};
@@ -247,6 +248,7 @@ impl Binder<'_> {
 
     fn bind_risk(&mut self, names: &[String], bases: &[usize]) -> Vec<Vec<BoundRisk>> {
         let mut table = Vec::new();
+        self.note_absent_blocks();
         for index in 0..self.instruments.len() {
             let id = instrument_id(index);
             let mut bound = Vec::new();
@@ -258,6 +260,23 @@ impl Binder<'_> {
             table.push(bound);
         }
         table
+    }
+
+    /// Tells of blocks that bind nothing because nothing of theirs is traded.
+    fn note_absent_blocks(&mut self) {
+        for block in &self.checked.program.risk {
+            let Applies::Strategies { symbols, .. } = &block.applies else { continue };
+            let there = |symbol: &Symbol| {
+                !candidates(symbol, self.instruments, &self.setup.traded).is_empty()
+            };
+            if !symbols.is_empty() && !symbols.iter().any(there) {
+                let names: Vec<_> = symbols.iter().map(ToString::to_string).collect();
+                let name = &block.name;
+                let text =
+                    format!("risk {name}: no data for {}; it binds nothing", names.join(", "));
+                self.notes.push(text);
+            }
+        }
     }
 
     fn bind_block(
@@ -299,8 +318,19 @@ impl Binder<'_> {
         let checked = self.checked;
         for (index, strategy) in checked.program.strategies.iter().enumerate() {
             let base = bases.get(index).copied().unwrap_or(0);
+            let mut bound: Vec<(InstrumentId, &Symbol)> = Vec::new();
             for (symbol, span) in &strategy.symbols {
                 let fitting = candidates(symbol, self.instruments, &self.setup.traded);
+                if let [one] = fitting.as_slice() {
+                    if let Some((_, known)) = bound.iter().find(|(id, _)| id == one) {
+                        let text = format!("`{symbol}` is the instrument of `{known}`");
+                        let fault = Diagnostic::error("R0513", *span, text);
+                        self.errors.push(fault.help("name it once: it would trade twice"));
+                        continue;
+                    }
+                    bound.push((*one, symbol));
+                    self.check_trigger(strategy, *one, *span);
+                }
                 match fitting.as_slice() {
                     [] => self.notes.push(format!(
                         "strategy {}: no data for {symbol}; it does not run there",
@@ -336,6 +366,28 @@ impl Binder<'_> {
             }
         }
         instances
+    }
+
+    /// A trigger that no source can fire is an error: the strategy would never run.
+    fn check_trigger(&mut self, strategy: &Strategy, id: InstrumentId, span: Span) {
+        let Some(carries) = at(&self.setup.instruments, id).map(|i| i.carries) else { return };
+        let (wakes, what) = match strategy.trigger {
+            Trigger::Trade => (carries.trades, "trades".to_owned()),
+            Trigger::Book(_) => (carries.quotes || carries.book, "best bid and ask".to_owned()),
+            Trigger::Bar(length) => {
+                // Bars of any length are built from trades; those of a file have its own.
+                let length_s = length.checked_div(SECOND_NS).unwrap_or(0);
+                let wakes = carries.trades || carries.bar_ns == length;
+                (wakes, format!("trades or bars of {length_s} s"))
+            }
+        };
+        if wakes {
+            return;
+        }
+        let symbol = at(self.instruments, id).map(|i| i.symbol.to_string()).unwrap_or_default();
+        let text = format!("no source of {symbol} wakes strategy `{}`", strategy.name);
+        let fault = Diagnostic::error("R0503", span, text).label(format!("needs {what}"));
+        self.errors.push(fault.help("add such data, or run other rules with --rules"));
     }
 
     fn binding<'b>(

@@ -375,6 +375,10 @@ impl Desk<'_> {
             }
         };
         let ttl_ns = i64::try_from(terms.ttl_ns.number()?).ok()?;
+        // Zero stands for no time to live, so an expression that comes to that asks for nothing.
+        if code.has_ttl && ttl_ns <= 0 {
+            return None;
+        }
         let at_market = terms.price.is_none();
         Some(Signal {
             price: price.unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! The command line, as people and scripts meet it: a real child process each time.
 
 mod bad_input;
+mod binding;
 mod contract;
 mod data;
 mod help;

@@ -231,6 +231,11 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "The length of a series is a literal or a parameter, from 1 to 10,000.",
     ),
     ("R0317", "not about a risk block", "Invariants are proved of risk blocks."),
+    (
+        "R0318",
+        "no time to live",
+        "An order whose `ttl` is zero or less would end before it begins.",
+    ),
     ("R0401", "unused parameter", "Nothing reads it: changing it changes nothing."),
     ("R0402", "unused let", "Nothing reads it."),
     ("R0403", "unused series", "Nothing reads it, and it costs time on every trigger."),

@@ -338,21 +338,23 @@ impl<'a, 't> Typing<'a, 't> {
 
     /// Tells whether a divisor may be zero: not a literal, nor a parameter whose range excludes it.
     fn can_be_zero(&self, expr: &Expr) -> bool {
-        let sign = |expr: &Expr| {
-            if let ExprKind::Number { mantissa, .. } = expr.kind {
-                Some(mantissa.signum())
-            } else if let ExprKind::Ticks(count) | ExprKind::Lots(count) = expr.kind {
-                Some(i128::from(count.signum()))
-            } else {
-                None
-            }
-        };
         if let ExprKind::Param(index) = &expr.kind {
             let range = self.scope.params.get(*index).and_then(|param| param.range.as_ref());
             let signs = range.map(|(low, high)| (sign(low), sign(high)));
             return !matches!(signs, Some((Some(1), _) | (_, Some(-1))));
         }
         matches!(sign(expr), None | Some(0))
+    }
+
+    /// Tells whether a literal or a parameter is, or by its range may be, zero or less.
+    pub(super) fn may_be_nothing(&self, expr: &Expr) -> bool {
+        let ExprKind::Param(index) = &expr.kind else {
+            return sign(expr).is_some_and(|sign| sign <= 0);
+        };
+        let Some(param) = self.scope.params.get(*index) else { return false };
+        let table = param.table.iter().map(|(_, value)| value);
+        let values = table.chain([&param.value]).chain(param.range.iter().map(|(low, _)| low));
+        values.filter_map(sign).any(|sign| sign <= 0)
     }
 
     fn fallback(&mut self, left: &ast::Expr, right: &ast::Expr, span: Span) -> Option<Expr> {
@@ -569,5 +571,18 @@ impl Binding {
             Self::Series(index) => Some(ExprKind::Series(index)),
             Self::Broken => None,
         }
+    }
+}
+
+/// Returns the sign of a literal.
+fn sign(expr: &Expr) -> Option<i128> {
+    if let ExprKind::Number { mantissa, .. } = expr.kind {
+        Some(mantissa.signum())
+    } else if let ExprKind::Ticks(count) | ExprKind::Lots(count) = expr.kind {
+        Some(i128::from(count.signum()))
+    } else if let ExprKind::Neg(inner) = &expr.kind {
+        sign(inner).map(i128::saturating_neg)
+    } else {
+        None
     }
 }

@@ -285,6 +285,12 @@ impl Typing<'_, '_> {
             }
             OptionKind::Ttl(ttl) => {
                 typed.ttl = self.expect(ttl, &Unit::Duration, "a time to live");
+                if let Some(ttl) = typed.ttl.as_ref().filter(|ttl| self.may_be_nothing(ttl)) {
+                    let fault = Diagnostic::error("R0318", ttl.span, "may be zero or less");
+                    self.diagnostics.push(
+                        fault.help("leave `ttl` out for an order that rests until cancelled"),
+                    );
+                }
             }
             OptionKind::Tif(word) if word.text == "fok" => {
                 self.diagnostics.push(unsupported_part(word.span, "tif fok"));

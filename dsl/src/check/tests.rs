@@ -101,9 +101,9 @@ fn shipped_files_are_silent_alone_and_together() {
     assert!(checked.diagnostics.is_empty());
     let names: Vec<&str> = checked.program.risk.iter().map(|block| block.name.as_str()).collect();
     assert_eq!(names, ["core", "crash_limits"]);
-    assert_eq!(checked.program.strategies.len(), 3);
+    assert_eq!(checked.program.strategies.len(), 4);
     assert_eq!(checked.program.invariants.len(), 5);
-    assert_eq!(checked.program.tests, 12);
+    assert_eq!(checked.program.tests, 13);
 }
 
 #[test]
