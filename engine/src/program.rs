@@ -428,6 +428,13 @@ fn number(index: usize) -> u16 {
 }
 
 impl Bound {
+    /// Returns where the rule of a code stands, as `file:line`; none for a built-in code.
+    #[must_use]
+    pub fn code_place(&self, code: Code) -> Option<String> {
+        let rule = self.rules.get(usize::from(code.rule_index()?))?;
+        Some(format!("{}:{}", rule.file, rule.line))
+    }
+
     /// Returns the name of a code: a rule's or a built-in one.
     #[must_use]
     pub fn code_name(&self, code: Code) -> String {

@@ -121,14 +121,28 @@ impl Risk {
     fn latches(&mut self, event: &Event, only: Option<InstrumentId>, out: &mut Out) {
         let Self { latches, blocks, portfolio, instruments, markets, now, .. } = self;
         let view = View { instruments, markets, now: *now };
-        let mut told = false;
+        let (mut told, mut armed) = (false, false);
         latches.evaluate(blocks, &view, portfolio, only, &mut |transition: Transition<'_>| {
             transition.tell(event, out);
             told = true;
+            armed |= transition.arms();
         });
         if told {
             latches.set_alarm(event, out);
         }
+        if armed {
+            // What the account was worth when its trading was cut short.
+            let measures = self.portfolio.measures();
+            let equity = measures.equity();
+            let known = equity.is_some();
+            self.tell_state(event, equity.unwrap_or(measures.last()), known, out);
+        }
+    }
+
+    fn tell_state(&self, event: &Event, equity: Money, known: bool, out: &mut Out) {
+        let exposure = self.portfolio.exposure(None, &self.view()).unwrap_or(Money::ZERO);
+        let state = RiskState { equity, exposure, date: event.ts.date(), known };
+        Self::emit(event, NO_INSTRUMENT, &state, out);
     }
 
     fn timer(&mut self, event: &Event, out: &mut Out) {
@@ -140,9 +154,7 @@ impl Risk {
     fn day_roll(&mut self, event: &Event, roll: DayRoll, out: &mut Out) {
         let view = View { instruments: &self.instruments, markets: &self.markets, now: self.now };
         let (equity, known) = self.portfolio.roll(roll.date.is_monday(), &view);
-        let exposure = self.portfolio.exposure(None, &view).unwrap_or(Money::ZERO);
-        let state = RiskState { equity, exposure, date: roll.date, known };
-        Self::emit(event, NO_INSTRUMENT, &state, out);
+        self.tell_state(event, equity, known, out);
         self.latches.end_of_day(&mut |transition| transition.tell(event, out));
         self.latches(event, None, out);
     }

@@ -29,7 +29,7 @@ use crate::source::{Message, Progress, Source};
 use crate::stage::OUT_MAX;
 use crate::station::{Egress, Station, Stations};
 use crate::strategy::Strategy;
-use crate::tally::decisions_hash;
+use crate::tally::{Armed, decisions_hash};
 use model::event::Lane;
 
 /// The journal of a session: its threads and tapes.
@@ -114,8 +114,12 @@ pub struct Summary {
     pub cancels: u64,
     /// Fills.
     pub fills: u64,
-    /// Refusals by name of the code, most frequent first.
-    pub refusals: Vec<(String, u64)>,
+    /// Refusals by code, most frequent first.
+    pub refusals: Vec<Refused>,
+    /// The first latches that armed.
+    pub latches: Vec<Latched>,
+    /// How many latches armed.
+    pub latch_count: u64,
     /// Firings that sent nothing: position open, enter pending, size unknown.
     pub ignored: u64,
     /// Equity at the first complete set of marks.
@@ -134,6 +138,30 @@ pub struct Summary {
     pub span: (Nanos, Nanos),
     /// How the session ended.
     pub end: EndReason,
+}
+
+/// How often a code refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The code's name.
+    pub code: String,
+    /// Its rule as `file:line`; none for the engine's own checks.
+    pub place: Option<String>,
+    /// Refusals under it.
+    pub count: u64,
+}
+
+/// A latch that armed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Latched {
+    /// The code's name.
+    pub code: String,
+    /// Its rule as `file:line`.
+    pub place: Option<String>,
+    /// The instrument it is about, if it is about one.
+    pub symbol: Option<String>,
+    /// When, and at what equity.
+    pub armed: Armed,
 }
 
 /// How often the control is asked and told: each so many messages.
@@ -275,15 +303,21 @@ impl Session {
         let Stations { strategy, risk, egress } = stations;
         let portfolio = risk.stage.portfolio();
         let verdicts = &risk.verdicts;
-        let mut refusals: Vec<(String, u64)> = Vec::new();
-        for (code, count) in verdicts.refusals() {
-            let name = self.bound.code_name(code);
-            match refusals.iter_mut().find(|(known, _)| *known == name) {
-                Some(row) => row.1 = row.1.saturating_add(count),
-                None => refusals.push((name, count)),
-            }
-        }
-        refusals.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let refused = |(code, count)| {
+            let (name, place) = (self.bound.code_name(code), self.bound.code_place(code));
+            Refused { code: name, place, count }
+        };
+        let mut refusals: Vec<Refused> = verdicts.refusals().map(refused).collect();
+        refusals.sort_by(|a, b| {
+            b.count.cmp(&a.count).then_with(|| (&a.code, &a.place).cmp(&(&b.code, &b.place)))
+        });
+        let latched = |armed: &Armed| Latched {
+            code: self.bound.code_name(armed.code),
+            place: self.bound.code_place(armed.code),
+            symbol: at(&self.instruments, armed.instrument).map(|i| i.symbol.to_string()),
+            armed: *armed,
+        };
+        let latches = risk.latches.armed().iter().map(latched).collect();
         let counts = feed.counts();
         Summary {
             inputs: counts.inputs,
@@ -297,6 +331,8 @@ impl Session {
             cancels: egress.cancels,
             fills: counts.fills,
             refusals,
+            latches,
+            latch_count: risk.latches.count(),
             ignored: strategy.stage.ignored(),
             equity_start: portfolio.measures().start(),
             equity_end: portfolio.measures().last(),

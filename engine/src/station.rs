@@ -10,7 +10,7 @@ use crate::recorder::Gate;
 use crate::risk::Risk;
 use crate::stage::{Out, Stage};
 use crate::strategy::Strategy;
-use crate::tally::{LaneDigest, VerdictCounts};
+use crate::tally::{LaneDigest, LatchLog, VerdictCounts};
 use crate::tape::Tape;
 
 /// A stage with what it puts out and what is counted of it.
@@ -22,6 +22,8 @@ pub struct Station<S> {
     pub digest: LaneDigest,
     /// Verdicts, of the risk stage.
     pub verdicts: VerdictCounts,
+    /// Latches, of the risk stage.
+    pub latches: LatchLog,
     lane: Lane,
     out: Out,
 }
@@ -58,6 +60,7 @@ impl<S: Stage> Station<S> {
             stage,
             digest: LaneDigest::default(),
             verdicts: VerdictCounts::default(),
+            latches: LatchLog::default(),
             lane,
             out: Out::new(),
         }
@@ -73,6 +76,7 @@ impl<S: Stage> Station<S> {
             if event.kind().lane() == self.lane {
                 self.digest.add(event);
                 self.verdicts.add(event);
+                self.latches.add(event);
                 own = true;
             }
         }

@@ -6,9 +6,12 @@
 //! and paths are not in it. (Digests of digests, because the lanes are written side by side and
 //! nothing may be held back until the end.)
 
-use model::event::{Body, Event, FLAG_LAST, Lane};
-use model::order::Verdict;
+use model::event::{Body, Event, FLAG_LAST, Kind, Lane};
+use model::id::{InstrumentId, Seq};
+use model::num::Money;
+use model::order::{LatchState, Verdict};
 use model::reject::{Code, RULE_CODE_BASE};
+use model::time::Nanos;
 
 use crate::limits::RULES_MAX;
 
@@ -30,6 +33,80 @@ pub struct VerdictCounts {
     pub cuts: u64,
     /// Refusals by code: built-in ones first, then rules.
     refusals: Vec<u64>,
+}
+
+/// A latch that armed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Armed {
+    /// Seq of the event that armed it.
+    pub seq: Seq,
+    /// Engine time of that event.
+    pub ts: Nanos,
+    /// The latch's rule.
+    pub code: Code,
+    /// Its instrument, if it is about one.
+    pub instrument: InstrumentId,
+    /// Equity of that moment; none when it was unknown.
+    pub equity: Option<Money>,
+}
+
+/// LIMIT: latches that a session's result tells one by one; those after them are counted, and all
+/// are in the journal.
+pub const ARMED_MAX: usize = 20;
+
+/// The latches that armed, first to last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LatchLog {
+    armed: Vec<Armed>,
+    count: u64,
+}
+
+impl Default for LatchLog {
+    fn default() -> Self {
+        Self { armed: Vec::with_capacity(ARMED_MAX), count: 0 }
+    }
+}
+
+impl LatchLog {
+    /// Notes a latch that arms, and the equity that is told behind it.
+    #[inline]
+    pub fn add(&mut self, event: &Event) {
+        if matches!(event.kind(), Kind::LatchChanged | Kind::RiskState) {
+            self.note(event);
+        }
+    }
+
+    #[cold]
+    fn note(&mut self, event: &Event) {
+        let Event { seq, ts, instrument, .. } = *event;
+        if let Body::LatchChanged(latch) = event.body() {
+            if latch.state == LatchState::Armed {
+                self.count = self.count.saturating_add(1);
+                if self.armed.len() < ARMED_MAX {
+                    let (code, equity) = (latch.code, None);
+                    self.armed.push(Armed { seq, ts, code, instrument, equity });
+                }
+            }
+        } else if let Body::RiskState(state) = event.body()
+            && state.known
+        {
+            for armed in self.armed.iter_mut().rev().take_while(|armed| armed.seq == seq) {
+                armed.equity = Some(state.equity);
+            }
+        }
+    }
+
+    /// Returns the first of them.
+    #[must_use]
+    pub fn armed(&self) -> &[Armed] {
+        &self.armed
+    }
+
+    /// Returns how many there were.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
 }
 
 impl LaneDigest {

@@ -124,6 +124,22 @@ fn the_crash_backtest_is_what_the_oracle_says() {
     let breaker = &oracle["breaker"];
     assert_latch(&crash, "DAILY_DRAWDOWN", drawdown, ("day_peak", "drawdown"));
     assert_latch(&crash, "BREAKER_DAILY_LOSS", breaker, ("day_open", "day_loss"));
+    let told = json["latches"].as_array().unwrap();
+    assert_eq!((told.len(), &json["latch_count"]), (2, &2.into()), "{told:?}");
+    let expected = [("DAILY_DRAWDOWN", drawdown), ("BREAKER_DAILY_LOSS", breaker)];
+    for (told, (code, latch)) in told.iter().zip(expected) {
+        assert_eq!((&told["code"], &told["ts"]), (&code.into(), &latch["ts"]));
+        assert_eq!(told["equity"], latch["equity_at_ts"], "{code}");
+        let (armed, arm) = crash.latch(code, LatchState::Armed);
+        let rule = &crash.bound.rules[usize::from(arm.code.rule_index().unwrap())];
+        assert_eq!((&told["seq"], &told["symbol"]), (&armed.seq.0.into(), &Value::Null));
+        assert!(told["rule"].as_str().unwrap().ends_with(&format!("crash.rules:{}", rule.line)));
+    }
+    let dir = crash.backtest.dir.display().to_string();
+    let replayed = tests::program::run(scratch.path(), &["replay", &dir, "--json"]);
+    let replay = replayed.json();
+    assert_eq!((replayed.code, &replay["equal"]), (Some(0), &true.into()), "{replayed:?}");
+    assert_eq!(replay["decisions_hash"], json["decisions_hash"]);
     assert_after_breaker(&crash, &oracle);
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use engine::session::journaled::Ran;
-use engine::session::{Session, Summary};
+use engine::session::{Latched, Refused, Session, Summary};
 use engine::setup::Mode;
 use engine::topology::Placement;
 use model::decimal::format_trimmed;
@@ -43,6 +43,32 @@ fn share(worst: (Money, Money)) -> String {
     format_trimmed(share, RATE_SCALE)
 }
 
+/// Returns an armed latch as JSON.
+fn latch(latched: &Latched) -> Value {
+    json!({
+        "code": latched.code,
+        "rule": latched.place,
+        "symbol": latched.symbol,
+        "seq": latched.armed.seq.0,
+        "ts": latched.armed.ts.0,
+        "equity": latched.armed.equity.map(money),
+    })
+}
+
+/// Returns an armed latch as a line: its code, when, at what equity, and its rule.
+fn latch_line(latched: &Latched, asset: &str) -> String {
+    let Latched { code, place, symbol, armed } = latched;
+    let equity = armed.equity.map_or_else(|| "unknown".to_owned(), money);
+    let symbol = symbol.as_ref().map(|symbol| format!(" of {symbol}")).unwrap_or_default();
+    let place = place.as_deref().unwrap_or("");
+    let (ts, seq) = (armed.ts, armed.seq.0);
+    format!("{code}{symbol} at {ts}, seq {seq}, equity {equity} {asset}  {place}")
+}
+
+fn to_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
 impl Report<'_> {
     fn summary(&self) -> &Summary {
         &self.ran.summary
@@ -55,8 +81,12 @@ impl Report<'_> {
     /// Returns the object that `--json` prints.
     pub(super) fn json(&self) -> Value {
         let summary = self.summary();
-        let refusals: serde_json::Map<String, Value> =
-            summary.refusals.iter().map(|(code, count)| (code.clone(), json!(count))).collect();
+        let mut refusals = serde_json::Map::new();
+        for refused in &summary.refusals {
+            // Rules of two blocks may share a code.
+            let known = refusals.get(&refused.code).and_then(Value::as_u64).unwrap_or(0);
+            refusals.insert(refused.code.clone(), json!(known.saturating_add(refused.count)));
+        }
         json!({
             "mode": match self.session.setup.mode {
                 Mode::Demo => "demo",
@@ -76,6 +106,8 @@ impl Report<'_> {
             "cancels": summary.cancels,
             "fills": summary.fills,
             "refusals": refusals,
+            "latches": summary.latches.iter().map(latch).collect::<Vec<_>>(),
+            "latch_count": summary.latch_count,
             "ignored_signals": summary.ignored,
             "equity_start": summary.equity_start.map(money),
             "equity_end": money(summary.equity_end),
@@ -122,8 +154,16 @@ impl Report<'_> {
                 summary.decisions.saturating_sub(summary.approvals)
             ),
         );
-        for (code, count) in &summary.refusals {
-            row("", format!("{count:>8}  {code}"));
+        for Refused { code, place, count } in &summary.refusals {
+            let place = place.as_deref().unwrap_or("the engine's own check");
+            row("", format!("{count:>8}  {code:<22}{place}"));
+        }
+        for (nth, latched) in summary.latches.iter().enumerate() {
+            row(if nth == 0 { "latches armed" } else { "" }, latch_line(latched, asset));
+        }
+        let untold = summary.latch_count.saturating_sub(to_u64(summary.latches.len()));
+        if untold > 0 {
+            row("", format!("and {untold} more: engine journal dump --kind LatchChanged"));
         }
         row(
             "orders",

@@ -80,6 +80,11 @@ pub(super) struct Transition<'a> {
 }
 
 impl Transition<'_> {
+    /// Tells whether the latch is armed now.
+    pub(super) fn arms(&self) -> bool {
+        self.slot.state() == LatchState::Armed
+    }
+
     /// Writes the record of this change and starts its actions.
     pub(super) fn tell(self, event: &Event, out: &mut Out) {
         let slot = self.slot;
@@ -88,7 +93,7 @@ impl Transition<'_> {
         let record = LatchChanged { observed, limit, until, code: slot.code, state: slot.state() };
         let instrument = slot.instrument.unwrap_or(NO_INSTRUMENT);
         out.push(Event::new(event.seq, event.ts, instrument, &record));
-        if slot.cancel_orders && slot.state() == LatchState::Armed {
+        if slot.cancel_orders && self.arms() {
             slot.cancel(event, out);
         }
     }

@@ -18,6 +18,8 @@ const SESSION: &[&str] = &[
     "orders",
     "fills",
     "refusals",
+    "latches",
+    "latch_count",
     "equity_start",
     "equity_end",
     "max_drawdown",
