@@ -187,3 +187,42 @@ impl VerdictCounts {
             .filter_map(|(code, count)| u16::try_from(code).ok().map(|code| (Code(code), *count)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::event::Settled;
+
+    use super::*;
+
+    fn lane(seq: u64) -> LaneDigest {
+        let mut lane = LaneDigest::default();
+        lane.add(&Event::new(Seq(seq), Nanos(0), InstrumentId(0), &Settled { message: 1 }));
+        lane
+    }
+
+    #[test]
+    fn the_hash_is_of_all_three_lanes_in_their_order() {
+        let hashes = [
+            decisions_hash(&lane(1), &lane(2), &lane(3)),
+            decisions_hash(&lane(9), &lane(2), &lane(3)),
+            decisions_hash(&lane(1), &lane(9), &lane(3)),
+            decisions_hash(&lane(1), &lane(2), &lane(9)),
+            decisions_hash(&lane(2), &lane(1), &lane(3)),
+        ];
+        for (nth, hash) in hashes.iter().enumerate() {
+            assert!(!hashes[..nth].contains(hash), "{nth}");
+        }
+        assert_eq!(hashes[0], decisions_hash(&lane(1), &lane(2), &lane(3)));
+    }
+
+    #[test]
+    fn time_is_not_in_the_hash_and_the_payload_is() {
+        let digest = |ts, message| {
+            let mut lane = LaneDigest::default();
+            lane.add(&Event::new(Seq(1), Nanos(ts), InstrumentId(0), &Settled { message }));
+            lane.digest()
+        };
+        assert_eq!(digest(1, 5), digest(2, 5));
+        assert_ne!(digest(1, 5), digest(1, 6));
+    }
+}

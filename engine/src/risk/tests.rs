@@ -10,7 +10,7 @@ use model::num::{Price, Qty};
 use model::order::{
     AccountKind, Cause, FeedStatus, LatchState, Liquidity, Side, TimeInForce, Verdict,
 };
-use model::reject::Code;
+use model::reject::{Code, Reject};
 use model::time::{Date, SECOND_NS};
 
 use super::*;
@@ -364,6 +364,69 @@ fn what_is_unknown_refuses_an_entry_and_lets_an_exit_pass() {
     assert_eq!(cause, Cause::Missing);
     assert_eq!(desk.ask(Side::Sell, 10, 350_000), yes(10, ""), "an exit is not trapped");
     assert!(matches!(desk.ask(Side::Sell, 1, 350_000), Said::No(..)), "a second one would flip");
+}
+
+#[test]
+fn a_latch_that_is_unknown_refuses_an_entry_and_traps_no_exit() {
+    for effect in ["halt", "reduce_only"] {
+        let rules = format!(
+            "risk r soft {{ applies to all\n {effect} WIDE until manual when market.spread > 1% }}"
+        );
+        let mut desk = Desk::new(&rules, 10_000);
+        desk.quote(350_000);
+        assert_eq!(desk.ask(Side::Buy, 10, 350_000), yes(10, ""));
+        desk.filled(Side::Buy, 10, 350_000);
+        desk.send(&FeedState { status: FeedStatus::Gap, ..FeedState::default() });
+        let unknown = Said::No("WIDE".to_owned(), Cause::Missing);
+        assert_eq!(desk.ask(Side::Buy, 10, 350_000), unknown, "{effect}");
+        assert_eq!(desk.latches(), [], "it does not latch");
+        assert_eq!(desk.ask(Side::Sell, 10, 350_000), yes(10, ""), "{effect}");
+    }
+}
+
+#[test]
+fn an_order_that_a_cap_cuts_is_judged_by_what_it_is_then() {
+    let rules = "risk r soft { applies to all
+        cap SLICE qty to 8 lots when not order.is_buy
+        deny ENTRY when not order.reduces and not order.is_buy }";
+    let mut desk = Desk::new(rules, 10_000);
+    desk.quote(350_000);
+    assert_eq!(desk.ask(Side::Buy, 10, 350_000), yes(10, ""));
+    desk.filled(Side::Buy, 10, 350_000);
+    assert_eq!(desk.ask(Side::Sell, 15, 350_000), yes(8, "SLICE"), "eight reduce, 15 would flip");
+}
+
+#[test]
+fn every_cap_is_verified_by_multiplication() {
+    let rules = "risk r soft { applies to all
+        cap SMALL value to 100 USDT
+        cap LARGE value to 200 USDT }";
+    let mut desk = Desk::new(rules, 10_000);
+    desk.quote(350_000);
+    let signal = Signal {
+        price: Price(350_000),
+        qty: Qty(10),
+        side: Side::Buy,
+        priced: true,
+        ..Signal::default()
+    };
+    let event = Event::new(Seq(99), Nanos(desk.second * SECOND_NS), BTC, &signal);
+    let mut judgement = desk.risk.begin(&event, &signal).unwrap();
+    desk.risk.judge_caps(BTC, &mut judgement);
+    assert_eq!(judgement.order.open.remaining, Qty(2), "70 of 350");
+    assert_eq!(desk.risk.recheck_caps(BTC, &judgement), Ok(()));
+    judgement.order.open.remaining = Qty(3);
+    assert_eq!(desk.risk.recheck_caps(BTC, &judgement), Err(Reject::CapRecheck));
+}
+
+#[test]
+fn a_price_off_the_tick_is_refused() {
+    let rules = "risk r soft { applies to all\n deny NEVER when false }";
+    let mut desk = Desk::new(rules, 10_000);
+    desk.risk.instruments[0].tick = Price(5);
+    desk.quote(350_000);
+    assert_eq!(desk.ask(Side::Buy, 10, 350_003), no("OFF_TICK"));
+    assert_eq!(desk.ask(Side::Buy, 10, 350_005), yes(10, ""));
 }
 
 #[test]

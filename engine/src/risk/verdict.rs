@@ -43,8 +43,8 @@ const RANK_BUILT_IN: u8 = 4;
 
 /// What is found while an order passes through the phases.
 #[derive(Clone, Debug)]
-struct Judgement {
-    order: OrderView,
+pub(super) struct Judgement {
+    pub(super) order: OrderView,
     asked: Qty,
     first: Option<Refusal>,
     spoke: [u64; 4],
@@ -107,7 +107,7 @@ impl Risk {
         self.decide(event, signal, &judgement, out);
     }
 
-    fn begin(&self, event: &Event, signal: &Signal) -> Option<Judgement> {
+    pub(super) fn begin(&self, event: &Event, signal: &Signal) -> Option<Judgement> {
         let id = event.instrument;
         let instrument = at(&self.instruments, id)?;
         let market = at(&self.markets, id)?;
@@ -165,7 +165,7 @@ impl Risk {
     }
 
     /// Runs the caps: the order's quantity becomes the smallest that they leave.
-    fn judge_caps(&mut self, id: InstrumentId, judgement: &mut Judgement) {
+    pub(super) fn judge_caps(&mut self, id: InstrumentId, judgement: &mut Judgement) {
         let Self { blocks, portfolio, instruments, markets, now, .. } = self;
         let view = View { instruments, markets, now: *now };
         let (Some(instrument), Some(market)) = (at(instruments, id), at(markets, id)) else {
@@ -329,7 +329,11 @@ impl Risk {
     }
 
     /// Verifies every cap by multiplication: the final quantity must be within it.
-    fn recheck_caps(&self, id: InstrumentId, judgement: &Judgement) -> Result<(), Reject> {
+    pub(super) fn recheck_caps(
+        &self,
+        id: InstrumentId,
+        judgement: &Judgement,
+    ) -> Result<(), Reject> {
         let index = usize::try_from(id.0).unwrap_or(usize::MAX);
         let market = at(&self.markets, id).ok_or(Reject::NoPrice)?;
         let instrument = at(&self.instruments, id).ok_or(Reject::NoPrice)?;

@@ -21,6 +21,11 @@ fn the_merged_capture_decides_the_same_bytes_in_any_process_and_through_any_sink
     let mapped = run("mapped", "mmap");
     let written = run("written", "pwrite");
     mapped.evidence().assert_proves("merged capture");
+    // Caps, denies of the shipped limits from first to last, and the engine's own checks.
+    let codes = ["MAX_EXPOSURE", "MAX_SYMBOL_EXPOSURE", "PRICE_COLLAR", "FAR_AWAY", "BELOW_MIN"];
+    for code in codes.into_iter().chain(["SELF_TRADE", "BELOW_MIN_QTY"]) {
+        assert!(mapped.json["refusals"][code].as_u64() > Some(0), "{code}: {}", mapped.json);
+    }
     assert_eq!(mapped.count("bad_messages"), 0);
     assert_eq!(mapped.hash(), written.hash());
     let compared = assert_same_decisions(&mapped.dir, &written.dir);
