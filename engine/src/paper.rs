@@ -13,10 +13,10 @@
 //! feed <--- OrderAck, Fill, OrderDone - advance       is recorded (Some)
 //! ```
 //!
-//! Before a market event at `ts`, feed advances while `Paper::next_due` is at or before `ts`.
-//! What is due at the same moment runs in the order (due, kind, creation): arrivals at the venue,
+//! Before a market event at `ts`, feed advances while `Paper::next_due` is before `ts`. What is due
+//! at the same moment runs behind it, in the order (due, kind, creation): arrivals at the venue,
 //! then ends of orders that waited, then reports. So an order that arrives together with a market
-//! event meets the market as it was before that event.
+//! event meets the market as that event leaves it.
 //!
 //! How fills are found depends on what the instrument's data carries: book levels, else quotes (a
 //! book of one level a side), else trades, else bars. The rules stand in `book`, `trades` and
@@ -92,7 +92,7 @@ impl Paper {
         }
     }
 
-    /// Lets a market event meet the orders at the venue. Everything due at or before it has been
+    /// Lets a market event meet the orders at the venue. Everything due before it has been
     /// advanced; `books`, by instrument id, contain it already. Events that say nothing of the
     /// market change nothing.
     pub fn on_market(&mut self, event: &Event, books: &[Book]) {

@@ -89,9 +89,9 @@ impl Rig {
         Event::new(Seq(self.seq), Nanos(ts), InstrumentId(instrument), payload)
     }
 
-    /// Advances all that is due at or before `ts`.
+    /// Advances all that is due before `ts`: at one moment the market comes first, as feed has it.
     fn settle(&mut self, ts: i64) {
-        while let Some(due) = self.paper.next_due().filter(|due| due.0 <= ts) {
+        while let Some(due) = self.paper.next_due().filter(|due| due.0 < ts) {
             if let Some((instrument, body)) = self.paper.advance(&self.books) {
                 self.reports.push((due.0, instrument, body));
             }

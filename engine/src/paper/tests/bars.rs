@@ -20,20 +20,21 @@ fn by_trades_alone_a_taker_fills_in_the_second_after_its_arrival() {
          1_000_000_069 trade 1000 2 sell
          1_000_000_070 trade 1000 9 sell",
         "35 ack 1
-         35 fill 1 2@1010 taker
          45 fill 1 3@1020 taker
          75 ack 2
          76 fill 1 4@1020 taker
-         76 filled 1 9
-         1000000034 fill 2 1@990 taker
-         1000000035 fill 2 3@990 taker
+         1000000034 fill 1 1@1010 taker
+         1000000035 fill 1 1@1010 taker
+         1000000035 filled 1 9
+         1000000035 fill 2 4@990 taker
          1000000035 filled 2 4",
     );
     check(
         TRADES,
         "20 buy 1 ioc 9 1010
+         30 trade 1000 2 sell
          40 trade 1000 2 sell
-         1_000_000_030 trade 1000 9 sell",
+         1_000_000_031 trade 1000 9 sell",
         "35 ack 1
          45 fill 1 2@1010 taker
          1000000035 expired 1 2",

@@ -5,18 +5,22 @@ use super::*;
 
 #[test]
 fn orders_act_and_reports_return_after_their_latencies() {
-    // The level comes at the moment of arrival: the order met the market before it.
+    // Orders arrive after 10 ns. What the market does at that moment comes before them.
     check(
         BOOK,
         "1 level ask 1000 5
          20 buy 1 ioc 3 1000
-         30 level ask 1000 0
-         40 buy 2 ioc 3 1000",
+         30 level ask 1000 4
+         31 level ask 1000 0
+         40 buy 2 ioc 3 1000
+         50 level ask 1000 2
+         51 level ask 1000 9",
         "35 ack 1
          35 fill 1 3@1000 taker
          35 filled 1 3
          55 ack 2
-         55 expired 2 0",
+         55 fill 2 2@1000 taker
+         55 expired 2 2",
     );
 }
 
@@ -102,7 +106,7 @@ fn orders_that_cannot_be_simulated_are_refused() {
     check_on(huge, BOOK, most, "35 OVERFLOW 1 0\n36 ack 2\n37 OVERFLOW 3 0");
     let mut rig = Rig::new(&[instrument()], &[BOOK], (0, 0));
     rig.send(1, 7, &OrderSent { order: order_no(1), ..OrderSent::default() });
-    rig.settle(1);
+    rig.settle(2);
     assert_eq!(text(1, &rig.reports[0].2), "1 NO_PRICE 1 0");
 }
 
@@ -158,7 +162,7 @@ fn what_is_due_at_the_same_moment_runs_arrivals_first_and_by_creation() {
     rig.line("1 level ask 1000 5");
     rig.line("2 buy 2 ioc 5 1000");
     rig.line("2 buy 1 ioc 5 1000");
-    rig.settle(2);
+    rig.settle(3);
     let found: Vec<String> = rig.reports.iter().map(|(ts, _, body)| text(*ts, body)).collect();
     let expected = ["2 ack 2", "2 fill 2 5@1000 taker", "2 filled 2 5", "2 ack 1", "2 expired 1 0"];
     assert_eq!(found, expected);
@@ -170,7 +174,7 @@ fn what_is_due_at_the_same_moment_runs_arrivals_first_and_by_creation() {
     // The end of a wait comes after an arrival at the same moment and before reports.
     let mut rig = Rig::new(&[instrument()], &[TRADES], (0, 1_000_000_000));
     rig.line("1 buy 1 ioc 5 1000");
-    rig.settle(1);
+    rig.settle(2);
     rig.submit_ioc(1_000_000_001, 2);
     let reports = (0..3).map(|_| rig.paper.advance(&rig.books).is_some());
     assert_eq!(reports.collect::<Vec<_>>(), [false, false, true]);

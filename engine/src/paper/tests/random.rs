@@ -56,7 +56,7 @@ impl Run {
     }
 
     fn settle(&mut self, ts: i64) {
-        while let Some(due) = self.rig.paper.next_due().filter(|due| due.0 <= ts) {
+        while let Some(due) = self.rig.paper.next_due().filter(|due| due.0 < ts) {
             let before = self.rig.paper.desk.last_trade();
             if let Some((instrument, body)) = self.rig.paper.advance(&self.rig.books) {
                 self.rig.reports.push((due.0, instrument, body));
