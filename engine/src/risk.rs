@@ -1,8 +1,9 @@
 //! The risk stage: judges every signal, keeps the portfolio, and holds the latches.
 //!
 //! It sees every event that can change a figure, and judges the latches on each that changes what
-//! they read, so that `halt` and `reduce_only` act on the event that makes them true, order or not. An order counts as exposure from the moment it is approved.
-//! Cancels are never refused. What is unknown refuses.
+//! they read, so that `halt` and `reduce_only` act on the event that makes them true, order or not.
+//! An order counts as exposure from the moment it is approved. Cancels are never refused. What is
+//! unknown refuses.
 
 use dsl::evaluate::Registers;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};

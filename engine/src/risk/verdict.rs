@@ -1,8 +1,9 @@
 //! The verdict on one order: latches, caps, checks, then the engine's own.
 //!
 //! The phases run in that order; a refusal for certain ends them with its phase, and all that spoke
-//! until then are recorded. The code shown is the first by: known before unknown, kind of rule, block name, order in the file. A cap
-//! that leaves less than the venue's minimum refuses under its own code, before the checks run.
+//! until then are recorded. The code shown is the first by: known before unknown, kind of rule,
+//! block name, order in the file. A cap that leaves less than the venue's minimum refuses under its
+//! own code, before the checks run.
 
 use dsl::evaluate::CapBound;
 use dsl::evaluate::Outcome;
