@@ -57,13 +57,7 @@ impl Risk {
     #[must_use]
     pub fn new(setup: &Setup, instruments: &[Instrument], bound: &Bound) -> Self {
         let markets = setup.instruments.iter().map(|i| Market::new(i.carries)).collect();
-        let blocks: Vec<Vec<(BoundRisk, Registers)>> = bound
-            .risk
-            .iter()
-            .map(|blocks| {
-                blocks.iter().map(|block| (block.clone(), block.code.registers())).collect()
-            })
-            .collect();
+        let blocks = with_registers(bound);
         Self {
             instruments: instruments.to_vec(),
             markets,
@@ -75,6 +69,12 @@ impl Risk {
             unbooked: false,
             now: Nanos(0),
         }
+    }
+
+    /// Returns the most events that one step can put out about latches.
+    #[must_use]
+    pub fn latch_events_max(bound: &Bound) -> usize {
+        Latches::new(&with_registers(bound)).events_max()
     }
 
     /// Returns the portfolio.
@@ -222,6 +222,12 @@ impl Risk {
             Action::CancelEntries | Action::CancelExit => {}
         }
     }
+}
+
+/// Returns the bound blocks, each with its scratch registers.
+fn with_registers(bound: &Bound) -> Vec<Vec<(BoundRisk, Registers)>> {
+    let pair = |block: &BoundRisk| (block.clone(), block.code.registers());
+    bound.risk.iter().map(|blocks| blocks.iter().map(pair).collect()).collect()
 }
 
 impl Stage for Risk {

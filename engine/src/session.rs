@@ -17,7 +17,7 @@ use dsl::typed::Trigger;
 use crate::execution::Execution;
 use crate::feed::bars::Bars;
 use crate::feed::{Feed, Next};
-use crate::limits::INSTRUMENTS_MAX;
+use crate::limits::{INSTRUMENTS_MAX, LATCH_EVENTS_MAX};
 use crate::paper::Paper;
 use crate::pipeline::{Finished, Pipeline, PipelineError};
 use crate::portfolio::{at, instrument_id};
@@ -194,6 +194,11 @@ impl Session {
             .map(crate::setup::InstrumentSetup::instrument)
             .collect::<Result<Vec<_>, _>>()?;
         let bound = program::bind(checked, &setup, &instruments).map_err(Box::new)?;
+        let (count, limit) = (Risk::latch_events_max(&bound), LATCH_EVENTS_MAX);
+        if count > limit {
+            let what = "events that the latches of all instruments may put out at once";
+            return Err(SetupError::TooMany { what, count, limit }.into());
+        }
         let mut bars = Bars::default();
         for instance in &bound.instances {
             let id = instance.instrument;

@@ -162,6 +162,11 @@ impl Latches {
         at(&self.watched, instrument).is_some_and(|watched| *watched)
     }
 
+    /// Returns the most events that one step can put out about latches.
+    pub(super) fn events_max(&self) -> usize {
+        self.slots.iter().fold(0, |sum, slot| sum.saturating_add(slot.events_max()))
+    }
+
     /// Returns the latches.
     pub(super) fn slots(&self) -> &[Slot] {
         &self.slots
@@ -265,6 +270,15 @@ impl Slot {
     /// Tells whether it applies to the orders of a strategy.
     pub(super) fn applies_to(&self, strategy: StrategyId) -> bool {
         self.strategies.as_ref().is_none_or(|ids| ids.contains(&strategy))
+    }
+
+    /// Returns the most events of one step: the end of a day, an end by time and an edge, and the
+    /// cancels of that.
+    fn events_max(&self) -> usize {
+        let strategies = self.strategies.as_ref().map_or(1, Vec::len);
+        let instruments = if self.everywhere { 1 } else { self.binds.len() };
+        let cancels = if self.cancel_orders { strategies.saturating_mul(instruments) } else { 0 };
+        cancels.saturating_add(3)
     }
 
     /// Returns when its wait, or the latch itself, ends by time.

@@ -397,6 +397,20 @@ fn an_order_that_a_cap_cuts_is_judged_by_what_it_is_then() {
 }
 
 #[test]
+fn what_latches_can_put_out_at_once_is_known_before() {
+    let events = |rules: &str| Risk::latch_events_max(&Desk::new(rules, 10_000).rules);
+    let all = "risk r soft { applies to all\n deny NEVER when false }";
+    assert_eq!(events(all), 0);
+    let once = "halt A until manual when account.exposure > 5 USDT then cancel_orders";
+    assert_eq!(events(&format!("risk r soft {{ applies to all\n {once} }}")), 4);
+    let each = "halt A until manual when market.spread > 1% then cancel_orders";
+    assert_eq!(events(&format!("risk r soft {{ applies to all\n {each} }}")), 8);
+    let of_one =
+        format!("{all}\nrisk s soft {{ applies to strategy s on ETH_USDT.PERP\n {once} }}");
+    assert_eq!(events(&of_one), 4);
+}
+
+#[test]
 fn every_cap_is_verified_by_multiplication() {
     let rules = "risk r soft { applies to all
         cap SMALL value to 100 USDT
