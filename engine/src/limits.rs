@@ -6,8 +6,8 @@ pub const OPEN_ORDERS_MAX: usize = 1_024;
 pub const INSTRUMENTS_MAX: usize = 256;
 /// LIMIT: rules of all risk blocks and strategies together: a verdict's set has 256 bits.
 pub const RULES_MAX: usize = 256;
-/// LIMIT: events that latches may put out in one step, if all of them change at once: they must find
-/// room beside a cancel for every open order. A session with more is refused at its start.
+/// LIMIT: events that latches may put out in one step, if all of them change at once: they must
+/// find room beside a cancel for every open order. A session with more is refused at its start.
 pub const LATCH_EVENTS_MAX: usize = 2 * OPEN_ORDERS_MAX;
 /// LIMIT: events waiting in a ring from one stage to the next: 4 KiB. A slot is then used again
 /// before it leaves the first-level caches of both processors, which halves the cost of a hop; what

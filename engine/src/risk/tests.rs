@@ -406,7 +406,7 @@ fn what_latches_can_put_out_at_once_is_known_before() {
     let each = "halt A until manual when market.spread > 1% then cancel_orders";
     assert_eq!(events(&format!("risk r soft {{ applies to all\n {each} }}")), 8);
     let of_one =
-        format!("{all}\nrisk s soft {{ applies to strategy s on ETH_USDT.PERP\n {once} }}");
+        format!("{all}\nrisk o soft {{ applies to strategy s on ETH_USDT.PERP\n {once} }}");
     assert_eq!(events(&of_one), 4);
 }
 
