@@ -22,6 +22,8 @@ mod exit;
 mod journal;
 /// A session's setup from data, rules and options.
 mod plan;
+/// Files that users name.
+mod regular;
 /// `engine replay`.
 mod replay;
 /// A session's result, for people and for programs.
@@ -40,18 +42,29 @@ use exit::{Failure, Finding};
 pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return show::usage(&error),
+        Err(error) => return told(show::usage(&error)),
     };
     let json = cli.json;
-    match guarded(|| run(&cli)) {
-        Ok(Finding::Nothing) => ExitCode::SUCCESS,
-        Ok(Finding::Something) => ExitCode::from(exit::FINDING),
-        Ok(Finding::Damage) => ExitCode::from(exit::CORRUPT),
+    told(match guarded(|| run(&cli)) {
+        Ok(Finding::Nothing) => 0,
+        Ok(Finding::Something) => exit::FINDING,
+        Ok(Finding::Damage) => exit::CORRUPT,
         Err(failure) => {
             show::failure(&failure, json);
-            ExitCode::from(failure.code())
+            failure.code()
         }
-    }
+    })
+}
+
+/// Returns the exit code of a command, unless its result was lost: then nobody can act on it, and
+/// that is what has to be known first.
+fn told(code: u8) -> ExitCode {
+    let Some(error) = show::lost() else { return ExitCode::from(code) };
+    show::note(&format!(
+        "error: cannot write the result to stdout: {error}; free the disk, or direct the output \
+         elsewhere, and run the command again"
+    ));
+    ExitCode::from(exit::INTERNAL)
 }
 
 fn run(cli: &Cli) -> Result<Finding, Failure> {

@@ -5,5 +5,6 @@ mod binding;
 mod contract;
 mod data;
 mod help;
+mod hostile;
 mod prefix;
 mod signals;

@@ -61,7 +61,7 @@ pub(super) fn run(cli: &Cli, args: &DemoArgs) -> Result<Finding, Failure> {
     let program = show::program();
     let hint = |what: &str, why: &str| show::out(&format!("  # {why}\n  {program} {what}"));
     if let Some(spec) = &spec {
-        let dir = spec.dir.display();
+        let dir = show::quoted(spec.dir.as_os_str());
         hint(&format!("replay {dir}"), "compute every decision again and compare");
         hint(&format!("journal dump {dir} --kind Decision --limit 20"), "look at verdicts");
     }

@@ -1,7 +1,7 @@
 //! How a command ends: the exit codes of the program.
 //!
 //! 0 fine, 1 a finding (a difference, a test that failed), 2 wrong usage or configuration, 3
-//! corrupt data, 70 an internal fault: a defect or a failed disk.
+//! corrupt data, 70 an internal fault: a defect or a failed disk, that of stdout included.
 
 use engine::program::RulesError;
 use engine::replay::ReplayError;
@@ -17,7 +17,8 @@ pub(super) const FINDING: u8 = 1;
 pub(super) const USAGE: u8 = 2;
 /// Exit code of damaged data.
 pub(super) const CORRUPT: u8 = 3;
-const INTERNAL: u8 = 70;
+/// Exit code of an internal fault.
+pub(super) const INTERNAL: u8 = 70;
 
 /// What a command that ran to its end found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

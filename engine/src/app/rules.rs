@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use dsl::diagnostics::{Diagnostic, Severity};
+use dsl::limits::FILE_BYTES_MAX;
 use dsl::span::Source;
 use engine::program;
 
 use super::cli::{Cli, RulesArgs, RulesCommand};
 use super::exit::{Failure, Finding};
-use super::show;
+use super::{regular, show};
 
 /// Rules that run when none are named.
 const SHIPPED: [(&str, &str); 2] = [
@@ -33,15 +34,17 @@ pub(super) fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
 fn read(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
     let mut sources = Vec::new();
     for path in paths {
-        let bytes = std::fs::read(path).map_err(|error| {
-            Failure::Usage(anyhow::anyhow!(
-                "read rules file {}: {error}; check the path",
-                path.display()
-            ))
+        let bytes = regular::read(path, FILE_BYTES_MAX).map_err(|error| {
+            Failure::usage(format!("read rules file {}: {error}; check the path", path.display()))
         })?;
-        let text = String::from_utf8(bytes).map_err(|_| {
-            Failure::usage(format!("rules file {} is not UTF-8 text", path.display()))
-        })?;
+        let text = if bytes.len() > FILE_BYTES_MAX {
+            // The check says that it is too large, under its name; its end may split a letter.
+            String::from_utf8_lossy(&bytes).into_owned()
+        } else {
+            String::from_utf8(bytes).map_err(|_| {
+                Failure::usage(format!("rules file {} is not UTF-8 text", path.display()))
+            })?
+        };
         sources.push(Source { name: path.display().to_string(), text });
     }
     sources.sort_by(|a, b| a.name.cmp(&b.name));

@@ -1,7 +1,11 @@
 //! Diagnostics drawn under the lines they are about, and failures told once.
 
-use std::io::Write;
-use std::process::ExitCode;
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::OnceLock;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
@@ -14,21 +18,100 @@ use super::exit::{self, Failure};
 /// LIMIT: diagnostics drawn; the rest is counted. `--json` has all.
 const DRAWN_MAX: usize = 20;
 
-/// Writes a line to stdout; a reader that has gone away is no fault of ours.
+/// Why a line did not reach stdout, the first time. The command goes on, since its work may be more
+/// than its output; its exit code tells.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
+/// Writes a line to stdout. Behind one that was lost nothing is written: see [`lost`].
 pub(super) fn out(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    drop(writeln!(stdout, "{text}"));
+    if LOST.get().is_some() {
+        return;
+    }
+    let line = format!("{}\n", printable(text));
+    if let Err(error) = write_all(line.as_bytes()) {
+        drop(LOST.set(error));
+    }
+}
+
+/// Returns why the result did not reach stdout; `None` where it did, and where its reader has gone
+/// away (`| head`): who stops reading has what they wanted.
+pub(super) fn lost() -> Option<&'static io::Error> {
+    LOST.get().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
+}
+
+/// Writes without the standard library's buffer: that takes a stdout which cannot be written to
+/// (`EBADF`) for one that can.
+fn write_all(mut bytes: &[u8]) -> io::Result<()> {
+    let stdout = io::stdout().lock();
+    while !bytes.is_empty() {
+        match rustix::io::write(stdout.as_fd(), bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Returns the program as the user called it: a command that we suggest can be typed as it stands.
 pub(super) fn program() -> String {
-    std::env::args().next().unwrap_or_else(|| "engine".to_owned())
+    std::env::args_os().next().map_or_else(|| "engine".to_owned(), |name| quoted(&name))
+}
+
+/// Returns a word as the shell takes it: a command that we suggest can be typed as it stands.
+pub(super) fn quoted(word: &OsStr) -> String {
+    let is_safe = |byte: &u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(byte);
+    let bytes = word.as_bytes();
+    if !bytes.is_empty() && bytes.iter().all(is_safe) {
+        return word.to_string_lossy().into_owned();
+    }
+    match word.to_str() {
+        Some(text) if !text.contains(char::is_control) => {
+            format!("'{}'", text.replace('\'', "'\\''"))
+        }
+        // What is no text, or would act on the terminal, is written byte by byte.
+        Some(_) | None => {
+            let letter = |byte: &u8| match byte {
+                b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
+                b' '..=b'~' => char::from(*byte).to_string(),
+                _ => format!("\\x{byte:02x}"),
+            };
+            format!("$'{}'", bytes.iter().map(letter).collect::<String>())
+        }
+    }
+}
+
+/// Returns a text without control characters other than line feeds and tabs: names of files come
+/// from others, and must not act on the terminal. They are written as JSON does, so that an object
+/// stays the same.
+fn printable(text: &str) -> Cow<'_, str> {
+    let acts = |letter: char| letter.is_control() && letter != '\n' && letter != '\t';
+    if !text.contains(acts) {
+        return Cow::Borrowed(text);
+    }
+    let letter = |letter: char| {
+        if acts(letter) { format!("\\u{:04x}", u32::from(letter)) } else { letter.to_string() }
+    };
+    Cow::Owned(text.chars().map(letter).collect())
 }
 
 /// Writes a line to stderr.
 pub(super) fn note(text: &str) {
-    let mut stderr = std::io::stderr().lock();
-    drop(writeln!(stderr, "{text}"));
+    let mut stderr = io::stderr().lock();
+    drop(writeln!(stderr, "{}", printable(text)));
+}
+
+/// Returns an error with what led to it, each once: many name their cause in their own text.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 /// Tells a failure once, with what led to it.
@@ -46,14 +129,12 @@ pub(super) fn failure(failure: &Failure, json: bool) {
             diagnostics(&rules.sources, &rules.diagnostics);
         }
         Failure::Usage(error) | Failure::Corrupt(error) | Failure::Internal(error) => {
+            let text = chain(error);
             if json {
-                let object = serde_json::json!({
-                    "error": format!("{error:#}"),
-                    "exit_code": failure.code(),
-                });
+                let object = json!({ "error": text, "exit_code": failure.code() });
                 out(&object.to_string());
             }
-            note(&format!("error: {error:#}"));
+            note(&format!("error: {text}"));
         }
     }
 }
@@ -82,18 +163,25 @@ pub(super) fn findings(sources: &[Source], found: &[Diagnostic], files: &[&str])
     })
 }
 
-/// Tells that the arguments cannot be understood, or prints the help that they ask for.
-pub(super) fn usage(error: &clap::Error) -> ExitCode {
+/// Tells that the arguments cannot be understood, or prints the help that they ask for; returns the
+/// exit code.
+pub(super) fn usage(error: &clap::Error) -> u8 {
     let asks_json = std::env::args_os().any(|argument| argument == "--json");
+    let code = u8::try_from(error.exit_code()).unwrap_or(exit::USAGE);
     if error.use_stderr() && asks_json {
-        let object = serde_json::json!({
-            "error": error.to_string().trim_end(),
-            "exit_code": error.exit_code(),
-        });
+        let object = json!({ "error": error.to_string().trim_end(), "exit_code": code });
         out(&object.to_string());
     }
-    drop(error.print());
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::USAGE))
+    let mut arguments = std::env::args_os();
+    if arguments.any(|argument| argument.to_string_lossy().contains(char::is_control)) {
+        // An argument that is repeated would act on the terminal: colours are not worth that.
+        note(error.to_string().trim_end());
+    } else if let Err(lost) = error.print().and_then(|()| io::stdout().flush())
+        && !error.use_stderr()
+    {
+        drop(LOST.set(lost));
+    }
+    code
 }
 
 /// Draws diagnostics on stderr.
@@ -132,4 +220,42 @@ fn draw(renderer: &Renderer, sources: &[Source], diagnostic: &Diagnostic) -> Str
         group = group.element(Level::HELP.message(help));
     }
     renderer.render(&[group])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_quoted_as_the_shell_takes_it() {
+        for (word, expected) in [
+            ("sluice-data/journal/demo-1", "sluice-data/journal/demo-1"),
+            ("my data/J", "'my data/J'"),
+            ("it's", r"'it'\''s'"),
+            ("$HOME;`id`", "'$HOME;`id`'"),
+            ("", "''"),
+            ("a\u{1b}[31m'b\\", r"$'a\x1b[31m\'b\\'"),
+            ("\u{85}", r"$'\xc2\x85'"),
+        ] {
+            assert_eq!(quoted(OsStr::new(word)), expected);
+        }
+        assert_eq!(quoted(OsStr::from_bytes(b"a\xff")), r"$'a\xff'");
+    }
+
+    #[test]
+    fn control_characters_are_written_as_json_does() {
+        assert_eq!(printable("a\u{1b}[2J\r\u{9b}\n\tb"), "a\\u001b[2J\\u000d\\u009b\n\tb");
+        let object = json!({ "dir": "a\u{1b}\u{7f}\u{9b}" });
+        let read: Value = serde_json::from_str(&printable(&object.to_string())).unwrap();
+        assert_eq!(read, object);
+    }
+
+    #[test]
+    fn a_cause_that_was_named_is_not_named_again() {
+        let cause = || io::Error::other("the disk is full");
+        let named = anyhow::Error::from(cause()).context("cannot write x: the disk is full");
+        assert_eq!(chain(&named), "cannot write x: the disk is full");
+        let other = anyhow::Error::from(cause()).context("cannot write x");
+        assert_eq!(chain(&other), "cannot write x: the disk is full");
+    }
 }

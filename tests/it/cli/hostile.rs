@@ -1,0 +1,94 @@
+//! Surroundings that do not help: a result that cannot be written, names that act on the terminal
+//! or the shell, files that are none, and a file that shrinks while it is read.
+
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::Stdio;
+
+use tests::program::{Ran, command, run};
+
+use super::data::{TAKER, capture_with, write};
+
+/// Runs a command whose result goes to this file.
+fn into(folder: &Path, arguments: &str, stdout: File) -> Ran {
+    let mut command = command(folder, &arguments.split(' ').collect::<Vec<_>>());
+    let output = command.stdout(stdout).stderr(Stdio::piped()).output();
+    Ran::from(output.unwrap())
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure_of_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(folder, "x.log", capture_with(""));
+    write(folder, "taker.rules", TAKER);
+    let made = run(folder, &["demo", "--seconds", "5", "--journal", "J"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    for arguments in [
+        "journal verify J --json",
+        "journal verify J",
+        "journal info J",
+        "journal dump J --limit 20",
+        "replay J --json",
+        "rules check taker.rules",
+        "demo --seconds 5 --journal none",
+        "backtest --data x.log --rules taker.rules --journal none --json",
+        "backtest --data nothing.log --json",
+        "--help",
+        "--version",
+    ] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let ran = into(folder, arguments, full);
+        assert_eq!(ran.code, Some(70), "{arguments}: {ran:?}");
+        let said = "cannot write the result to stdout: No space left on device";
+        assert!(ran.stderr.contains(said), "{arguments}: {}", ran.stderr);
+    }
+    // A descriptor that is open, but only for reading.
+    let ran = into(folder, "journal verify J --json", File::open("/dev/null").unwrap());
+    assert_eq!(ran.code, Some(70), "{ran:?}");
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let made = run(folder, &["demo", "--seconds", "5", "--journal", "J"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    for arguments in ["journal dump J", "journal verify J", "--help"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = command(folder, &arguments.split(' ').collect::<Vec<_>>());
+        let output = command.stdout(writer).stderr(Stdio::piped()).output();
+        let ran = Ran::from(output.unwrap());
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{arguments}");
+    }
+}
+
+/// A suggested command is typed as it stands, and a name never acts on the terminal.
+#[test]
+fn names_of_folders_are_quoted_for_the_shell_and_harmless_to_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (name, expected) in
+        [("my journal", "replay 'my journal'\n"), ("a\u{1b}[31m", "replay $'a\\x1b[31m'\n")]
+    {
+        let ran = run(folder, &["demo", "--seconds", "5", "--journal", name]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert!(ran.stdout.contains(expected), "{}", ran.stdout);
+        assert!(!ran.stdout.contains('\u{1b}'), "{:?}", ran.stdout);
+        let info = run(folder, &["journal", "info", name]);
+        assert!(!info.stdout.contains('\u{1b}'), "{:?}", info.stdout);
+        let info = run(folder, &["journal", "info", name, "--json"]);
+        assert_eq!(info.json()["dir"], name);
+    }
+    let ran = run(folder, &["journal", "verify", "no\u{1b}[2Jne"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("no\\u001b[2Jne"), "{:?}", ran.stderr);
+    assert!(!ran.stderr.contains('\u{1b}'), "{:?}", ran.stderr);
+    // A name that is no text at all.
+    let odd = std::ffi::OsStr::from_bytes(b"a\xff");
+    let mut demo = command(folder, &["demo", "--seconds", "5", "--journal"]);
+    let ran = Ran::from(demo.arg(odd).output().unwrap());
+    assert!(ran.code == Some(0) || ran.code == Some(2), "{ran:?}");
+}
