@@ -1,13 +1,14 @@
 //! `engine backtest`: recorded data through strategies, risk and the simulated venue.
 
+use engine::program::Checked;
 use engine::session::Session;
-use engine::session::journaled::run as run_session;
+use engine::session::journaled::{JournalSpec, run as run_session};
 use engine::setup::Mode;
 use model::symbol::Symbol;
 
 use super::cli::{BacktestArgs, Cli};
 use super::clock::Clock;
-use super::data::{DataArg, Request, open};
+use super::data::{DataArg, Opened, Request, damaged, open};
 use super::exit::{Failure, Finding};
 use super::plan::{Plan, journal_spec, placement};
 use super::report::Report;
@@ -26,22 +27,11 @@ pub(super) fn run(cli: &Cli, args: &BacktestArgs) -> Result<Finding, Failure> {
         .iter()
         .map(|text| Symbol::parse(text).map_err(|error| Failure::Usage(error.into())))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut opened = open(&request(args, &symbols)?)?;
+    let request = request(args, &symbols)?;
     let placement = placement(args.run.topology, args.run.wait)?;
-    let setup = Plan {
-        mode: Mode::Backtest,
-        seed: args.seed,
-        reporting: &args.reporting,
-        capital: &args.capital,
-        symbols: &symbols,
-        instruments: &opened.instruments,
-        sources: std::mem::take(&mut opened.sources),
-        checked: &checked,
-        run: &args.run,
-    }
-    .setup()?;
-    let spec = journal_spec(&args.run, &setup, &cli.data_dir)?;
-    let session = Session::build(setup, &checked)?;
+    let ready = ready(cli, args, &symbols, (&request, &checked));
+    let Ready { mut opened, spec, session } =
+        ready.map_err(|failure| damage_first(failure, &request))?;
     for line in opened.notes.iter().chain(&session.bound.notes) {
         show::note(line);
     }
@@ -62,19 +52,93 @@ pub(super) fn run(cli: &Cli, args: &BacktestArgs) -> Result<Finding, Failure> {
     } else {
         report.print();
         if let Some(spec) = &spec {
-            let (program, dir) = (show::program(), spec.dir.display());
+            let (program, dir) = (show::program(), show::quoted(spec.dir.as_os_str()));
             show::out(&format!("Try next: {program} replay {dir}"));
         }
     }
-    if ran.summary.progress.failed {
-        show::note(
-            "error: the data ends early: what was readable is in the result, and each fault in the \
-             journal; fetch the file again",
-        );
+    if is_damaged(&request, &opened) {
         return Ok(Finding::Damage);
     }
     let unequal = ran.summary.book_checks.1 > 0;
     Ok(if unequal { Finding::Something } else { Finding::Nothing })
+}
+
+/// What a session is run with.
+struct Ready {
+    opened: Opened,
+    spec: Option<JournalSpec>,
+    session: Session,
+}
+
+fn ready(
+    cli: &Cli,
+    args: &BacktestArgs,
+    symbols: &[Symbol],
+    (request, checked): (&Request, &Checked),
+) -> Result<Ready, Failure> {
+    let mut opened = open(request)?;
+    let setup = Plan {
+        mode: Mode::Backtest,
+        seed: args.seed,
+        reporting: &args.reporting,
+        capital: &args.capital,
+        symbols,
+        instruments: &opened.instruments,
+        sources: std::mem::take(&mut opened.sources),
+        checked,
+        run: &args.run,
+    }
+    .setup()?;
+    let spec = journal_spec(&args.run, &setup, &cli.data_dir)?;
+    let session = Session::build(setup, checked)?;
+    Ok(Ready { opened, spec, session })
+}
+
+/// Says that data is damaged before what does not fit it: an instrument that is missing may stand
+/// in the part that is missing.
+fn damage_first(failure: Failure, request: &Request) -> Failure {
+    let then = match &failure {
+        Failure::Usage(error) => error.to_string(),
+        Failure::Rules(rules) => match rules.diagnostics.first() {
+            Some(first) => first.message.clone(),
+            None => return failure,
+        },
+        Failure::Corrupt(_) | Failure::Internal(_) => return failure,
+    };
+    match damaged(request) {
+        None => failure,
+        Some(path) => Failure::Corrupt(anyhow::anyhow!(
+            "{}: the data ends early: cut or damaged; fetch it again (what is left does not \
+             suffice: {then})",
+            path.display()
+        )),
+    }
+}
+
+/// Tells which files were damaged or of no use; false when none was.
+fn is_damaged(request: &Request, opened: &Opened) -> bool {
+    let names = |files: &[usize]| {
+        let paths = files.iter().filter_map(|index| request.data.get(*index));
+        paths.map(|arg| arg.path.display().to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let early = opened.source.ended_early();
+    if !early.is_empty() {
+        show::note(&format!(
+            "error: {}: the data ends early: cut, damaged, or shortened while it was read; what \
+             was readable is in the result, and each fault in the journal; fetch the file again",
+            names(&early)
+        ));
+    }
+    let unusable = opened.source.unusable();
+    if !unusable.is_empty() {
+        show::note(&format!(
+            "error: nothing of {} could be used: every message is bad, and the journal says why \
+             (`journal dump DIR --kind BadInput`); check what the file holds, and the facts of \
+             --instrument",
+            names(&unusable)
+        ));
+    }
+    !(early.is_empty() && unusable.is_empty())
 }
 
 fn request(args: &BacktestArgs, symbols: &[Symbol]) -> Result<Request, Failure> {

@@ -12,7 +12,6 @@
 use std::path::{Path, PathBuf};
 
 use engine::setup::{Carried, SourceSetup};
-use engine::source::Source;
 use model::id::InstrumentId;
 use model::instrument::Instrument;
 use model::symbol::Symbol;
@@ -82,7 +81,7 @@ pub(crate) struct Request {
 /// Recorded data, ready to be read.
 pub(crate) struct Opened {
     /// All files as one source.
-    pub(crate) source: Box<dyn Source + Send>,
+    pub(crate) source: Box<Merge>,
     /// Instruments by id, with what the data carries of them.
     pub(crate) instruments: Vec<(Instrument, Carried)>,
     /// Files by index, as faults name them.
@@ -166,14 +165,27 @@ pub(crate) fn open(request: &Request) -> Result<Opened, DataError> {
     let mut sources = Vec::new();
     for (index, (arg, bound)) in request.data.iter().zip(&files).enumerate() {
         let source = u16::try_from(index).unwrap_or(u16::MAX);
-        readers.push(reader(&arg.path, source, bound, &instruments)?);
-        let hash = lines::hash_file(&arg.path)
-            .map_err(|source| DataError::Unreadable { path: arg.path.clone(), source })?;
-        sources.push(SourceSetup { name: names::file_name(&arg.path), hash });
+        let whole = survey::whole(&arg.path)?;
+        readers.push(reader(&arg.path, source, bound, &instruments, whole.bytes)?);
+        let name = names::file_name(&arg.path);
+        if bound.head.is_plain && bound.head.is_table() && whole.last != Some(b'\n') {
+            notes.push(format!(
+                "warning: {name}: the last line has no line feed, so a number in it may be cut: \
+                 it counts as bad; if it is whole, end it with a line feed"
+            ));
+        }
+        sources.push(SourceSetup { name, hash: whole.hash });
     }
     let silent = instruments.iter().map(|(_, carried)| !carried.book).collect();
     let source = Box::new(Merge::new(readers, silent));
     Ok(Opened { source, instruments, sources, notes })
+}
+
+/// Returns the first file that ends before its data does. Looked for when a command is refused: the
+/// damage may be why, and the refusal would hide it.
+pub(crate) fn damaged(request: &Request) -> Option<&Path> {
+    let mut paths = request.data.iter().map(|arg| arg.path.as_path());
+    paths.find(|path| survey::is_damaged(path))
 }
 
 /// Returns the index of the one instrument that a name fits.
@@ -254,12 +266,13 @@ fn holders<'a>(
     parts.filter(|(_, _, part)| usize::try_from(part.instrument.0) == Ok(index)).collect()
 }
 
-/// Opens a file for reading.
+/// Opens a file for reading, which had so many bytes at the first pass.
 fn reader(
     path: &Path,
     source: u16,
     bound: &Bound,
     instruments: &[(Instrument, Carried)],
+    bytes: u64,
 ) -> Result<Reader, DataError> {
     let of = |id: InstrumentId| usize::try_from(id.0).ok().and_then(|at| instruments.get(at));
     let stream = |part: &Part| of(part.instrument).map(|(one, _)| stream(part, one));
@@ -292,8 +305,10 @@ fn reader(
     let Some(rows) = rows else {
         return Err(DataError::NoSymbol { path: path.to_owned() });
     };
-    let lines = survey::open(path)?;
+    let mut lines = survey::open(path)?;
+    lines.promise(bytes);
     let cursor = Cursor::new(lines, source, cursor::only(&ids), bound.head.first_ns);
+    let cursor = if bound.head.is_table() { cursor.by_rows() } else { cursor };
     Ok(Reader::new(cursor, rows))
 }
 

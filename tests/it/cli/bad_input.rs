@@ -29,9 +29,14 @@ struct Row {
 
 const RAW: &str = "backtest --data x.log --rules taker.rules";
 const ROWS: &str = "backtest --data binance_spot_btcusdt_x.csv --rules taker.rules";
+const BOOK: &str = "backtest --data binance_spot_btcusdt_l2.csv --rules taker.rules";
 const BARS: &str = "backtest --data binance_btcusdt_1h_x.csv --rules limits.rules";
 const CSV: &str = "binance_spot_btcusdt_x.csv";
 const BARS_CSV: &str = "binance_btcusdt_1h_x.csv";
+const LEVELS_CSV: &str = "binance_spot_btcusdt_l2.csv";
+const LEVELS: &str = "local_ts,event_ms,kind,first_u,last_u,prev_u,side,price,qty\n\
+    1723161254000000100,,S,,10,,b,100.00,1\n1723161254000000100,,S,,10,,a,101.00,2\n\
+    1723161254000000200,8,D,11,12,,b,100.50,3\n";
 
 /// A session that ran to its end and reported a fault.
 const fn reported(
@@ -64,6 +69,12 @@ const fn refused(
     Row { name, make, command, code: 2, counted: None, record: None, says }
 }
 
+/// A pipe that nobody writes into.
+fn pipe(folder: &Path, name: &str) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    mknodat(CWD, folder.join(name), FileType::Fifo, Mode::RUSR, 0).unwrap();
+}
+
 /// A raw capture with one more line in its midst.
 fn raw(folder: &Path, between: &str) {
     write(folder, "x.log", capture_with(between));
@@ -77,6 +88,12 @@ fn message(folder: &Path, json: &str) {
 /// A trades file that ends with a row of its own.
 fn last_row(folder: &Path, price: &str, qty: &str) {
     write(folder, CSV, format!("{}{}", trades(3), row(4, price, qty)));
+}
+
+/// An L2 file that ends with a text of its own, and rules for which a book is enough.
+fn levels(folder: &Path, last: &str) {
+    write(folder, LEVELS_CSV, format!("{LEVELS}{last}"));
+    write(folder, "taker.rules", TAKER.split("strategy").next().unwrap());
 }
 
 /// A klines file whose last row has this open, high, low, close and volume.
@@ -115,12 +132,60 @@ const FAULTS: &[Row] = &[
     ),
     reported(
         "a price between two ticks",
-        |f| last_row(f, "100.05", "1"),
+        |f| write(f, CSV, trades(3).replace("100.01", "100.10") + &row(4, "100.05", "1")),
         "backtest --data binance_spot_btcusdt_x.csv --rules taker.rules \
          --instrument BTC_USDT,tick=0.1,price_decimals=2",
-        (4, 4),
+        (1, 4),
         "OffGrid",
     ),
+    reported(
+        "a trade's time at the end of its range",
+        |f| write(f, CSV, trades(3) + "9223372036854775807,1,2,4,100.01,1,1\n"),
+        ROWS,
+        (1, 4),
+        "TooLarge",
+    ),
+    reported(
+        "a trade's time two seconds before the end of its range, first",
+        |f| write(f, CSV, trades(3).replacen("172316125400", "922337203485", 1)),
+        ROWS,
+        (1, 3),
+        "TooLarge",
+    ),
+    reported(
+        "a book's time at the end of its range",
+        |f| levels(f, "9223372036854775807,8,D,13,14,,b,99.00,1\n"),
+        BOOK,
+        (1, 4),
+        "TooLarge",
+    ),
+    reported(
+        "a message's time at the end of its range",
+        |f| raw(f, &format!("9223372036854775807 {}\n", trade("BTCUSDT", 2, "101.00", "1"))),
+        RAW,
+        (1, 7),
+        "TooLarge",
+    ),
+    Row {
+        says: &["binance_spot_btcusdt_x.csv: the last line has no line feed", "counts as bad"],
+        ..reported(
+            "a trades file that is cut inside its last number",
+            |f| write(f, CSV, trades(3) + row(4, "100.01", "1").trim_end()),
+            ROWS,
+            (1, 4),
+            "Malformed",
+        )
+    },
+    Row {
+        says: &["binance_spot_btcusdt_l2.csv: the last line has no line feed"],
+        ..reported(
+            "a book that is cut inside its last number",
+            |f| levels(f, "1723161254000000300,8,D,13,14,,b,99.00,1"),
+            BOOK,
+            (1, 4),
+            "Malformed",
+        )
+    },
     reported(
         "a negative quantity",
         |f| message(f, &trade("BTCUSDT", 2, "101.00", "-1")),
@@ -255,6 +320,28 @@ const DAMAGED: &[Row] = &[
         },
         Some((1, 3)),
     ),
+    Row {
+        command: "backtest --data x.log --rules taker.rules",
+        says: &["x.log: the data ends early", "fetch it again", "none of its symbols"],
+        ..cut(
+            "a zstd stream that is cut, with rules for what may have stood in the rest",
+            |f| {
+                let bytes = [zstd(&capture_with("")), zstd(&capture_with(""))].concat();
+                write(f, "x.log", &bytes[..bytes.len() - 6]);
+                write(f, "taker.rules", ELSEWHERE);
+            },
+            None,
+        )
+    },
+    Row {
+        record: Some(("BadInput", "fault", "OffGrid")),
+        says: &["nothing of binance_spot_btcusdt_x.csv could be used", "every message is bad"],
+        ..cut(
+            "a file of which every row is bad",
+            |f| write(f, CSV, trades(60).replace("100.01", "100.001")),
+            Some((60, 60)),
+        )
+    },
     cut(
         "a zstd stream that is cut before its first line ends",
         |f| {
@@ -272,6 +359,49 @@ const REFUSED: &[Row] = &[
         |f| std::fs::create_dir(f.join("x.log")).unwrap(),
         RAW,
         &["x.log is no file", "--data takes"],
+    ),
+    refused("a pipe", |f| pipe(f, "x.log"), RAW, &["x.log is no file but a pipe", "--data takes"]),
+    refused(
+        "a file that the kernel makes up",
+        |_| {},
+        "backtest --data /proc/self/status",
+        &["/proc/self/status is no file but a view of the kernel"],
+    ),
+    refused(
+        "rules from a pipe",
+        |f| pipe(f, "pipe.rules"),
+        "rules check pipe.rules",
+        &["read rules file pipe.rules", "a pipe, not a regular file", "check the path"],
+    ),
+    refused(
+        "rules from a device without an end",
+        |f| raw(f, ""),
+        "backtest --data x.log --rules /dev/zero",
+        &["read rules file /dev/zero", "a device, not a regular file"],
+    ),
+    refused(
+        "instruments from a pipe",
+        |f| {
+            raw(f, "");
+            pipe(f, "table.toml");
+        },
+        "backtest --data x.log --rules taker.rules --instruments table.toml",
+        &["instrument table table.toml", "a pipe, not a regular file"],
+    ),
+    refused(
+        "instruments from a device without an end",
+        |f| raw(f, ""),
+        "backtest --data x.log --rules taker.rules --instruments /dev/zero",
+        &["instrument table /dev/zero", "a device, not a regular file"],
+    ),
+    refused(
+        "a table of instruments without a measure",
+        |f| {
+            raw(f, "");
+            write(f, "table.toml", "#".repeat(5 << 20));
+        },
+        "backtest --data x.log --rules taker.rules --instruments table.toml",
+        &["instrument table table.toml", "larger than 4194304 bytes"],
     ),
     refused("an empty file", |f| write(f, "x.log", ""), RAW, &["x.log holds no line of data"]),
     refused(

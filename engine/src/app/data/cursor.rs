@@ -17,6 +17,8 @@ pub(super) struct Cursor {
     instrument: InstrumentId,
     /// Time of the last line that could be read.
     clock_ns: i64,
+    /// Lines are rows of a table, whose last field may be any part of a number.
+    by_rows: bool,
     messages: u64,
     bad: u64,
     failed: bool,
@@ -38,7 +40,21 @@ pub(super) enum Next {
 impl Cursor {
     /// Returns a cursor before the first line; `first_ns` is the first time that the file names.
     pub(super) fn new(lines: Lines, source: u16, instrument: InstrumentId, first_ns: i64) -> Self {
-        Self { lines, source, instrument, clock_ns: first_ns, messages: 0, bad: 0, failed: false }
+        Self {
+            lines,
+            source,
+            instrument,
+            clock_ns: first_ns,
+            by_rows: false,
+            messages: 0,
+            bad: 0,
+            failed: false,
+        }
+    }
+
+    /// Declares that lines are rows of a table: of one that may be cut nothing is used.
+    pub(super) fn by_rows(self) -> Self {
+        Self { by_rows: true, ..self }
     }
 
     /// Moves to the next line; reports what is none.
@@ -79,9 +95,10 @@ impl Cursor {
         self.messages = self.messages.saturating_sub(1);
     }
 
-    /// Returns the current line.
+    /// Returns the current line. A row that may be cut is empty, and so malformed: `12.5` may have
+    /// been `12.507`.
     pub(super) fn line(&self) -> &[u8] {
-        self.lines.line()
+        if self.by_rows && self.lines.is_cut() { &[] } else { self.lines.line() }
     }
 
     /// Returns the number of the current line.

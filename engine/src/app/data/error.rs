@@ -26,13 +26,15 @@ pub(crate) enum DataError {
         path: PathBuf,
     },
     /// A named path is a folder, a pipe or a device.
-    #[error("{path} is no file: --data takes recorded files, one path each")]
+    #[error("{path} is no file but {what}: --data takes recorded files, one path each")]
     NotAFile {
         /// The path as given.
         path: PathBuf,
+        /// What it is.
+        what: &'static str,
     },
     /// The system refuses to read a file.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {source}; check the path and its permissions")]
     Unreadable {
         /// The path as given.
         path: PathBuf,

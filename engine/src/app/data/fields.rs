@@ -15,6 +15,11 @@ pub(super) const KLINE_COLUMNS: [&str; 6] = ["ts_ms", "open", "high", "low", "cl
 /// LIMIT: columns of a CSV file that are looked at.
 const COLUMNS_MAX: usize = 16;
 
+/// LIMIT: times of rows lie before the year 2200. What is reckoned onwards from a time (latencies,
+/// timers, how long a mark lives, the length of a bar) then has 62 years of room in an `i64`, and
+/// no recording is of later. Before 1970 there is none either: a stamp has no sign.
+const TIME_NS_END: i64 = 7_258_118_400_000_000_000;
+
 /// Nanoseconds of one millisecond.
 pub(super) const MILLISECOND_NS: i64 = 1_000_000;
 
@@ -114,6 +119,11 @@ pub(super) fn stamp(line: &[u8]) -> Option<(i64, &[u8])> {
     }
     let (head, rest) = line.split_at_checked(digits)?;
     (!head.is_empty()).then_some((number, rest))
+}
+
+/// Tells whether a row may have this time.
+pub(super) fn is_time(time_ns: i64) -> bool {
+    (0..TIME_NS_END).contains(&time_ns)
 }
 
 /// Reads a whole number without sign.

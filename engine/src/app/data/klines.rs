@@ -78,7 +78,10 @@ impl KlinesSpec {
         } else {
             stamp_ns.checked_add(length_ns).map(|_| stamp_ns)
         };
-        let start = Nanos(start_ns.ok_or(InputFault::TooLarge)?);
+        let is_time = |start_ns: &i64| {
+            fields::is_time(*start_ns) && fields::is_time(start_ns.saturating_add(length_ns))
+        };
+        let start = Nanos(start_ns.filter(is_time).ok_or(InputFault::TooLarge)?);
         let open = self.price(row.at(1))?;
         let high = self.price(row.at(2))?;
         let low = self.price(row.at(3))?;

@@ -91,15 +91,19 @@ impl LevelRows {
                 continue;
             }
             let row = self.columns.cut(line);
-            let key = if row.is_whole { Key::of(&row) } else { None };
-            let Some(key) = key else {
+            let key = match if row.is_whole { Key::of(&row) } else { None } {
+                Some(key) if fields::is_time(key.time_ns) => key,
                 // Whose row it was cannot be told: the message it stands in is not used.
-                self.broken.get_or_insert((cursor.number(), InputFault::Malformed));
-                if self.open.is_none() {
-                    self.close(cursor, into);
-                    return true;
+                read => {
+                    let too_late = read.map(|_| InputFault::TooLarge);
+                    let fault = too_late.unwrap_or(InputFault::Malformed);
+                    self.broken.get_or_insert((cursor.number(), fault));
+                    if self.open.is_none() {
+                        self.close(cursor, into);
+                        return true;
+                    }
+                    continue;
                 }
-                continue;
             };
             let begins = self.open != Some(key);
             let closed = begins && self.open.is_some();

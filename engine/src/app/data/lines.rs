@@ -7,7 +7,6 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 use memchr::memchr;
@@ -21,7 +20,12 @@ const INPUT_BYTES: usize = 256 << 10;
 pub(super) const LINE_BYTES_MAX: usize = 2 << 20;
 
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
+/// A frame that holds no data: its first byte is one of 0x50 to 0x5F, and a zstd stream may begin
+/// with it (`pzstd` writes such).
+const ZSTD_SKIPPABLE: [u8; 3] = [0x2A, 0x4D, 0x18];
 const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
+/// What some editors put before UTF-8 text: it belongs to no line.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// What [`Lines::advance`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +53,10 @@ pub(super) struct Lines {
     line: Range<usize>,
     number: u64,
     bytes_total: u64,
+    /// Bytes that the first pass found: see [`Lines::promise`].
+    promised: u64,
+    /// The current line is the last one of a plain file, and has no end.
+    is_cut: bool,
     state: State,
 }
 
@@ -71,22 +79,38 @@ enum Input {
 struct Counted {
     file: File,
     bytes: u64,
+    last: Option<u8>,
+}
+
+/// What a pass over the bytes of a file says, as they lie on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Whole {
+    /// BLAKE3 in hexadecimal.
+    pub(super) hash: String,
+    /// How many there are.
+    pub(super) bytes: u64,
+    /// The last one.
+    pub(super) last: Option<u8>,
 }
 
 impl Lines {
-    /// Opens a file.
+    /// Takes an opened file.
     ///
     /// # Errors
     /// What the system says; nothing is decoded yet.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+    pub(super) fn open(mut file: File) -> io::Result<Self> {
         let bytes_total = file.metadata()?.len();
         let mut magic = [0; 4];
         let read = read_full(&mut file, &mut magic)?;
         file.seek(SeekFrom::Start(0))?;
         let magic = magic.get(..read).unwrap_or_default();
-        let counted = Counted { file, bytes: 0 };
-        let input = if magic == ZSTD_MAGIC {
+        let counted = Counted::new(file);
+        let is_skippable = |magic: &[u8]| {
+            magic.split_first().is_some_and(|(first, rest)| {
+                (0x50..=0x5F).contains(first) && rest == ZSTD_SKIPPABLE
+            })
+        };
+        let input = if magic == ZSTD_MAGIC || is_skippable(magic) {
             let reader = BufReader::with_capacity(INPUT_BYTES, counted);
             Input::Zstd(Box::new(zstd::stream::read::Decoder::with_buffer(reader)?))
         } else if magic.starts_with(&GZIP_MAGIC) {
@@ -104,8 +128,27 @@ impl Lines {
             line: 0..0,
             number: 0,
             bytes_total,
+            promised: 0,
+            is_cut: false,
             state: State::Reading,
         })
+    }
+
+    /// Tells how many bytes the file had at the first pass. If there are fewer now, somebody has
+    /// shortened it since: it then ends as [`Step::Failed`].
+    pub(super) fn promise(&mut self, bytes: u64) {
+        self.promised = bytes;
+    }
+
+    /// Tells whether the file is not compressed: nothing then marks where it should end.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.input, Input::Plain(_))
+    }
+
+    /// Tells whether the current line ends with a plain file and without a line feed: whatever
+    /// stands last in it may have been longer.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Moves to the next line that is not empty: an empty line holds nothing that could be lost.
@@ -152,7 +195,7 @@ impl Lines {
                     self.state = State::Reading;
                     return Step::TooLong;
                 }
-                self.line = line_start..line_end;
+                self.deliver(line_start..line_end);
                 return Step::Line;
             }
             self.searched = self.end;
@@ -174,10 +217,20 @@ impl Lines {
         if self.start >= self.end {
             return Step::End;
         }
-        self.line = self.start..self.end;
-        self.start = self.end;
         self.number = self.number.saturating_add(1);
+        self.deliver(self.start..self.end);
+        self.start = self.end;
+        self.is_cut = self.is_plain();
         Step::Line
+    }
+
+    /// Makes this the current line.
+    fn deliver(&mut self, mut line: Range<usize>) {
+        let bytes = self.buffer.get(line.clone()).unwrap_or_default();
+        if self.number == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
+            line.start = line.start.saturating_add(BYTE_ORDER_MARK.len());
+        }
+        self.line = line;
     }
 
     /// Reads more behind what is there; makes room first.
@@ -201,8 +254,11 @@ impl Lines {
             return;
         };
         match self.input.read(room) {
-            Ok(0) if self.state == State::Skipping => self.state = State::Failed,
-            Ok(0) => self.state = State::Ended,
+            Ok(0) => {
+                let is_short = self.position().0 < self.promised;
+                let is_failed = is_short || self.state == State::Skipping;
+                self.state = if is_failed { State::Failed } else { State::Ended };
+            }
             Ok(count) => self.end = self.end.saturating_add(count).min(self.buffer.len()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => self.state = State::Failed,
@@ -229,22 +285,33 @@ impl Read for Input {
     }
 }
 
+impl Counted {
+    fn new(file: File) -> Self {
+        Self { file, bytes: 0, last: None }
+    }
+}
+
 impl Read for Counted {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read(room)?;
         self.bytes = self.bytes.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        self.last = room.get(..count).and_then(<[u8]>::last).copied().or(self.last);
         Ok(count)
     }
 }
 
-/// Returns the BLAKE3 of a file as it lies on disk, in hexadecimal.
-///
-/// # Errors
-/// What the system says.
-pub(super) fn hash_file(path: &Path) -> io::Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(File::open(path)?)?;
-    Ok(hasher.finalize().to_hex().to_string())
+impl Whole {
+    /// Reads a file to its end.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn read(file: File) -> io::Result<Self> {
+        let mut counted = Counted::new(file);
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(&mut counted)?;
+        let Counted { bytes, last, .. } = counted;
+        Ok(Self { hash: hasher.finalize().to_hex().to_string(), bytes, last })
+    }
 }
 
 /// Fills `room` as far as the file reaches.

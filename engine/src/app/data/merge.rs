@@ -13,7 +13,7 @@ use super::reader::Reader;
 
 /// Recorded files as one source.
 #[derive(Debug)]
-pub(super) struct Merge {
+pub(crate) struct Merge {
     files: Vec<Ahead>,
     /// Instruments without a book whose feed was not declared intact yet, by id.
     silent: Vec<bool>,
@@ -45,6 +45,21 @@ impl Merge {
         let ahead = |reader| Ahead { reader, message: Message::default(), state: State::Behind };
         let silent_count = silent.iter().filter(|silent| **silent).count();
         Self { files: readers.into_iter().map(ahead).collect(), silent, silent_count }
+    }
+
+    /// Returns the indices of the files that ended before their data did.
+    pub(crate) fn ended_early(&self) -> Vec<usize> {
+        self.those(|reader| reader.progress().failed)
+    }
+
+    /// Returns the indices of the files of which not one message could be used.
+    pub(crate) fn unusable(&self) -> Vec<usize> {
+        self.those(Reader::is_unusable)
+    }
+
+    fn those(&self, are: impl Fn(&Reader) -> bool) -> Vec<usize> {
+        let files = self.files.iter().enumerate();
+        files.filter(|(_, file)| are(&file.reader)).map(|(index, _)| index).collect()
     }
 
     /// Returns the index of the file whose message comes next, and its time.

@@ -67,6 +67,9 @@ impl Raw {
         let Some((time_ns, label, json)) = fields::raw_payload(line, self.labelled) else {
             return Err(refuse(None, None, InputFault::Malformed));
         };
+        if !fields::is_time(time_ns) {
+            return Err(refuse(None, None, InputFault::TooLarge));
+        }
         let frame = match self.parser.parse(json) {
             Ok(frame) => frame,
             // A line that cannot be read is not trusted with the time either.

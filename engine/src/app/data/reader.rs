@@ -10,6 +10,7 @@
 //! repeated header lines hold no message.
 
 use engine::source::{Message, Progress};
+use model::event::Body;
 
 use super::cursor::Cursor;
 use super::klines::Klines;
@@ -22,6 +23,8 @@ use super::trades::TradeRows;
 pub(super) struct Reader {
     cursor: Cursor,
     rows: Rows,
+    /// A message said something else than what is wrong with it.
+    is_used: bool,
 }
 
 /// The rows of a file, by format.
@@ -40,7 +43,7 @@ pub(super) enum Rows {
 impl Reader {
     /// Returns the messages of a file.
     pub(super) fn new(cursor: Cursor, rows: Rows) -> Self {
-        Self { cursor, rows }
+        Self { cursor, rows, is_used: false }
     }
 
     /// Moves the next message that says anything into `into`; false at the end.
@@ -55,6 +58,8 @@ impl Reader {
                 Rows::Klines(rows) => rows.read(&mut self.cursor, into),
             };
             if !into.updates.is_empty() {
+                let is_used = |body: &Body| !matches!(body, Body::BadInput(_));
+                self.is_used |= into.updates.iter().any(|(_, body)| is_used(body));
                 return true;
             }
             if !more {
@@ -66,5 +71,11 @@ impl Reader {
     /// Returns what has been read so far.
     pub(super) fn progress(&self) -> Progress {
         self.cursor.progress()
+    }
+
+    /// Tells whether the file had messages, and every one of them was bad.
+    pub(super) fn is_unusable(&self) -> bool {
+        let Progress { messages, bad, .. } = self.progress();
+        !self.is_used && messages > 0 && bad >= messages
     }
 }

@@ -4,6 +4,7 @@
 //! passes are made only where nothing else can say it: how many decimals the numbers of an unknown
 //! instrument need, how long bars are, and when a file ends that holds the same as another one.
 
+use std::fs::File;
 use std::path::Path;
 
 use memchr::memmem;
@@ -12,7 +13,8 @@ use venues::binance::{Frame, Levels, Parser};
 use super::error::DataError;
 use super::facts::Grid;
 use super::fields::{self, Columns, KLINE_COLUMNS, L2_HEADER, TRADES_HEADER};
-use super::lines::{Lines, Step};
+use super::lines::{LINE_BYTES_MAX, Lines, Step, Whole};
+use crate::app::regular::{self, Refused};
 
 /// LIMIT: lines that are looked at to tell the format; the first ones may be damaged.
 const HEAD_LINES: usize = 32;
@@ -20,6 +22,10 @@ const HEAD_LINES: usize = 32;
 /// LIMIT: decoded bytes of a raw capture that are searched for its feeds. A feed that first speaks
 /// behind them is not bound; its messages are counted as faults, and `--instrument` names it.
 const FEEDS_BYTES: u64 = 1 << 20;
+
+/// LIMIT: decoded bytes that are searched for damage once a command has been refused: about a
+/// second, so that a mistyped option is not told minutes later.
+const DAMAGE_BYTES: usize = 64 << 20;
 
 /// Format of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +53,18 @@ pub(super) struct Head {
     pub(super) first_ns: i64,
     /// L2 only: rows are chained by `prev_u`, as futures are.
     pub(super) chained: bool,
+    /// The file is not compressed.
+    pub(super) is_plain: bool,
+}
+
+impl Head {
+    /// Tells whether lines are rows of a table, not messages with an end of their own.
+    pub(super) fn is_table(&self) -> bool {
+        match self.format {
+            Format::Raw | Format::Labelled => false,
+            Format::Levels | Format::Trades | Format::Klines => true,
+        }
+    }
 }
 
 /// What a raw capture holds of one feed.
@@ -110,11 +128,28 @@ pub(super) fn head(path: &Path) -> Result<Head, DataError> {
         }
     }
     match (head, found) {
-        (Some(head), _) => Ok(head),
+        (Some(head), _) => Ok(Head { is_plain: lines.is_plain(), ..head }),
         (None, Some(found)) => Err(DataError::UnknownFormat { path: path.to_owned(), found }),
         (None, None) if is_damaged => Err(DataError::Damaged { path: path.to_owned() }),
         (None, None) => Err(DataError::Empty { path: path.to_owned() }),
     }
+}
+
+/// Tells whether a file ends before its data does, as far as [`DAMAGE_BYTES`] reach.
+pub(super) fn is_damaged(path: &Path) -> bool {
+    let Ok(mut lines) = open(path) else {
+        return false;
+    };
+    let mut read = 0_usize;
+    while read < DAMAGE_BYTES {
+        match lines.advance() {
+            Step::Line => read = read.saturating_add(lines.line().len()),
+            Step::TooLong => read = read.saturating_add(LINE_BYTES_MAX),
+            Step::End => return false,
+            Step::Failed => return true,
+        }
+    }
+    false
 }
 
 /// Opens a file for a pass.
@@ -122,12 +157,22 @@ pub(super) fn head(path: &Path) -> Result<Head, DataError> {
 /// # Errors
 /// [`DataError`] for a path that is missing, no file, or unreadable.
 pub(super) fn open(path: &Path) -> Result<Lines, DataError> {
-    let refuse = |source: std::io::Error| DataError::of_path(path, source);
-    let is_file = std::fs::metadata(path).map_err(refuse)?.is_file();
-    if !is_file {
-        return Err(DataError::NotAFile { path: path.to_owned() });
-    }
-    Lines::open(path).map_err(refuse)
+    Lines::open(file(path)?).map_err(|source| DataError::of_path(path, source))
+}
+
+/// Makes the first pass over a file's bytes as they lie on disk.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn whole(path: &Path) -> Result<Whole, DataError> {
+    Whole::read(file(path)?).map_err(|source| DataError::of_path(path, source))
+}
+
+fn file(path: &Path) -> Result<File, DataError> {
+    regular::open(path).map_err(|refused| match refused {
+        Refused::System(source) => DataError::of_path(path, source),
+        Refused::Kind(what) => DataError::NotAFile { path: path.to_owned(), what },
+    })
 }
 
 fn beginning(line: &[u8]) -> String {
@@ -139,8 +184,9 @@ fn recognise(line: &[u8]) -> Option<Head> {
     let head = |format: Format, header: &[u8], first_ns: i64| Head {
         format,
         header: String::from_utf8_lossy(header).into_owned(),
-        first_ns,
+        first_ns: if fields::is_time(first_ns) { first_ns } else { 0 },
         chained: false,
+        is_plain: false,
     };
     if line == L2_HEADER.as_bytes() {
         return Some(head(Format::Levels, line, 0));
@@ -164,10 +210,11 @@ fn recognise(line: &[u8]) -> Option<Head> {
 /// Returns the time of a line in nanoseconds, as the file stamps it.
 fn line_time(format: &Format, line: &[u8]) -> Option<i64> {
     let (number, _) = fields::stamp(line)?;
-    match format {
+    let time_ns = match format {
         Format::Raw | Format::Labelled | Format::Levels | Format::Trades => Some(number),
         Format::Klines => number.checked_mul(fields::MILLISECOND_NS),
-    }
+    };
+    time_ns.filter(|time_ns| fields::is_time(*time_ns))
 }
 
 /// Reads the head of a raw capture: which feeds it has, and what they hold.

@@ -8,9 +8,13 @@ use serde::Deserialize;
 
 use super::error::DataError;
 use super::facts::{Facts, duration_ns};
+use crate::app::regular::{self, Refused};
 
 /// The table that ships with the program.
 const EMBEDDED: &str = include_str!("../../../../rules/instruments.toml");
+
+/// LIMIT: size of a table. All facts of one instrument take half a kilobyte: thousands fit.
+const TABLE_BYTES_MAX: usize = 4 << 20;
 
 /// Instruments, file families and feeds.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -105,9 +109,17 @@ impl Table {
         let Some(path) = extra else {
             return Ok(table);
         };
-        let text =
-            std::fs::read_to_string(path).map_err(|source| DataError::of_path(path, source))?;
-        let mut own = Self::parse(&path.display().to_string(), &text)?;
+        let name = path.display().to_string();
+        let refuse = |why: String| DataError::Table { name: name.clone(), why };
+        let bytes = regular::read(path, TABLE_BYTES_MAX).map_err(|refused| match refused {
+            Refused::System(source) => DataError::of_path(path, source),
+            Refused::Kind(_) => refuse(format!("{refused}; check the path")),
+        })?;
+        if bytes.len() > TABLE_BYTES_MAX {
+            return Err(refuse(format!("it is larger than {TABLE_BYTES_MAX} bytes")));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| refuse("it is not UTF-8 text".into()))?;
+        let mut own = Self::parse(&name, &text)?;
         own.defaults = own.defaults.over(&table.defaults);
         own.instruments = own.instruments.iter().map(|entry| table.complete(entry)).collect();
         own.feeds.append(&mut table.feeds);

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use engine::source::{Message, Progress};
+use engine::source::{Message, Progress, Source};
 use model::event::{Bar, BarExtra, Body, FeedState};
 use model::id::NO_INSTRUMENT;
 use model::num::{Money, Price, Qty};
@@ -89,7 +89,7 @@ fn faults_of_each_format_are_reported_where_they_stand() {
     let trades = "binance_spot_btcusdt_trades.csv";
     let levels = "binance_spot_btcusdt_l2.csv";
     // File, its head, a line put behind it, the fault.
-    let table: [(&str, &str, &str, InputFault); 28] = [
+    let table: [(&str, &str, &str, InputFault); 36] = [
         (klines, KLINES, "1641002400000,1,2,0.5", Malformed),
         (klines, KLINES, "1641002400000,x,110,90,105,1,1,1,0", Malformed),
         (klines, KLINES, "1641002400000,None,110,90,105,1,1,1,0", Malformed),
@@ -125,6 +125,15 @@ fn faults_of_each_format_are_reported_where_they_stand() {
         (levels, LEVELS, "1000000000000000700,8,D,53,54,,b,100,-1", NotPositive),
         (levels, LEVELS, "1000000000000000700,8,D,53,54,,b,\"100,1", Malformed),
         (levels, LEVELS, "1000000000000000500,8,D,53,54,,b,100,1", ClockBack),
+        // Times leave room for what is reckoned onwards from them.
+        (klines, KLINES, "7258118400000,100,110,90,105,1,1,1,0", TooLarge),
+        (klines, KLINES, "7258114800000,100,110,90,105,1,1,1,0", TooLarge),
+        (trades, TRADES, "7258118400000000000,1,2,12,100,1,0", TooLarge),
+        (trades, TRADES, "9223372036854775807,1,2,12,100,1,0", TooLarge),
+        (trades, TRADES, "9223372036854775808,1,2,12,100,1,0", Malformed),
+        (trades, TRADES, "-1,1,2,12,100,1,0", Malformed),
+        (levels, LEVELS, "7258118400000000000,8,D,53,54,,b,100,1", TooLarge),
+        (levels, LEVELS, "9223372036854775807,8,D,53,54,,b,100,1", TooLarge),
     ];
     let folder = Folder::new("faults");
     for (name, head, line, fault) in table {
@@ -339,6 +348,93 @@ fn every_compression_gives_the_same_and_a_cut_stream_says_so() {
         };
         assert_eq!(line, progress.messages + 2, "the header, and the line that was cut");
     }
+}
+
+#[test]
+fn the_first_line_may_stand_behind_a_mark_and_the_stream_behind_a_frame_without_data() {
+    let folder = Folder::new("marks");
+    let marked = |text: &str| format!("\u{feff}{text}").into_bytes();
+    let skippable = |magic: u8, text: &[u8]| {
+        let head = [magic, 0x2A, 0x4D, 0x18, 3, 0, 0, 0, 7, 7, 7];
+        [&head[..], &zstd::encode_all(text, 1).unwrap()].concat()
+    };
+    let now = 1_723_161_254_000_000_000_u64;
+    let raw = format!("{now} {}\n{now} {}\n", trade("BTCUSDT", 1), trade("BTCUSDT", 2));
+    for (name, bytes, messages) in [
+        ("binance_spot_btcusdt_t.csv", marked(TRADES), 2),
+        ("binance_btcusdt_1h_k.csv", marked(KLINES), 2),
+        ("binance_spot_btcusdt_l2.csv", marked(LEVELS), 5),
+        ("any.log", marked(&raw), 2),
+        ("a.log", zstd::encode_all(&marked(&raw)[..], 1).unwrap(), 2),
+        ("b.log", skippable(0x50, raw.as_bytes()), 2),
+        ("c.log", skippable(0x5F, raw.as_bytes()), 2),
+    ] {
+        let (_, progress) = read(&request(&[folder.file(name, &bytes)]));
+        assert_eq!((progress.messages, progress.bad), (messages, 0), "{name}");
+        assert_eq!(progress.bytes, progress.bytes_total, "{name}");
+    }
+    // Only the first line: elsewhere it is damage.
+    let text = raw.replacen('\n', "\n\u{feff}", 1);
+    let (_, progress) = read(&request(&[folder.file("d.log", text.as_bytes())]));
+    assert_eq!((progress.messages, progress.bad), (2, 1));
+}
+
+#[test]
+fn a_file_that_is_shortened_while_it_is_read_ends_early() {
+    let folder = Folder::new("shortened");
+    let frame = |text: &str| zstd::encode_all(text.as_bytes(), 1).unwrap();
+    let (head, tail) = TRADES.split_at(TRADES.find("1000000000000000001").unwrap());
+    // At the end of a line, and of a frame: nothing in the file itself tells.
+    let frames = [frame(head), frame(tail)].concat();
+    for (bytes, length) in [(TRADES.as_bytes().to_vec(), head.len()), (frames, frame(head).len())] {
+        let path = folder.file("binance_spot_btcusdt_x.csv", &bytes);
+        let mut opened = open(&request(std::slice::from_ref(&path))).unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_len(length as u64).unwrap();
+        let (messages, progress) = drain(&mut *opened.source);
+        assert_eq!(faults(&messages), [(3, InputFault::Truncated, 0)]);
+        assert_eq!((progress.messages, progress.bad, progress.failed), (1, 1, true));
+        assert_eq!(opened.source.ended_early(), [0]);
+        assert!(opened.source.unusable().is_empty());
+    }
+}
+
+/// `0.25` may have been `0.257`: nothing marks where a plain file should end. A message of a raw
+/// capture has an end of its own, and a compressed stream too.
+#[test]
+fn a_row_without_a_line_feed_is_not_trusted() {
+    let folder = Folder::new("unended");
+    for (name, text, bad, line) in [
+        ("binance_spot_btcusdt_t.csv", TRADES, 1, 3),
+        ("binance_btcusdt_1h_k.csv", KLINES, 1, 3),
+        ("binance_spot_btcusdt_l2.csv", LEVELS, 1, 6),
+    ] {
+        let opened = open(&request(&[folder.file(name, text.trim_end().as_bytes())])).unwrap();
+        let note = format!("{name}: the last line has no line feed");
+        assert!(opened.notes.iter().any(|told| told.contains(&note)), "{:?}", opened.notes);
+        let (messages, progress) = drain(&mut *{ opened.source });
+        assert_eq!(faults(&messages), [(line, InputFault::Malformed, 0)], "{name}");
+        assert_eq!((progress.bad, progress.failed), (bad, false), "{name}");
+        let packed = zstd::encode_all(text.trim_end().as_bytes(), 1).unwrap();
+        let opened = open(&request(&[folder.file(name, &packed)])).unwrap();
+        assert!(opened.notes.is_empty(), "{:?}", opened.notes);
+        assert_eq!(drain(&mut *{ opened.source }).1.bad, 0, "{name}");
+    }
+    let raw = format!("1723161254000000000 {}", trade("BTCUSDT", 1));
+    let (_, progress) = read(&request(&[folder.file("any.log", raw.as_bytes())]));
+    assert_eq!((progress.messages, progress.bad), (1, 0));
+}
+
+#[test]
+fn a_file_is_unusable_when_every_message_is_bad() {
+    let folder = Folder::new("unusable");
+    let good = folder.file("binance_spot_btcusdt_a.csv", TRADES.as_bytes());
+    let off = TRADES.replace("100.0", "100.00");
+    let bad = folder.file("binance_spot_ethusdt_b.csv", off.as_bytes());
+    let mut source = open(&request(&[good, bad])).unwrap().source;
+    let (_, progress) = drain(&mut *source);
+    assert_eq!((progress.messages, progress.bad), (4, 2));
+    assert_eq!((source.unusable(), source.ended_early()), (vec![1], vec![]));
 }
 
 #[test]

@@ -38,9 +38,13 @@ impl TradeRows {
             cursor.uncount();
             return true;
         }
-        let Some((time_ns, frame)) = frame(&self.columns, line) else {
-            cursor.fault(into, instrument, InputFault::Malformed);
-            return true;
+        let (time_ns, frame) = match frame(&self.columns, line) {
+            Some((time_ns, frame)) if fields::is_time(time_ns) => (time_ns, frame),
+            read => {
+                let too_late = read.map(|_| InputFault::TooLarge);
+                cursor.fault(into, instrument, too_late.unwrap_or(InputFault::Malformed));
+                return true;
+            }
         };
         let mark = into.updates.len();
         let fault = self.stream.apply(&Frame::Trade(frame), &mut into.updates).err();
