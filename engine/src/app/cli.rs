@@ -156,7 +156,8 @@ pub(super) struct RunArgs {
     /// One thread a stage (split), one for all (fused), or by the host (auto).
     #[arg(long, default_value = "auto", value_name = "split|fused|auto")]
     pub(super) topology: Topology,
-    /// How stage threads wait: spin, spin-yield, spin-park or sleep:N microseconds.
+    /// How stage threads wait: spin, spin-yield, spin-park or sleep:N, with N from 1 to 500
+    /// microseconds.
     #[arg(long, value_name = "STRATEGY")]
     pub(super) wait: Option<Wait>,
     /// How the journal reaches the disk: in runs by system calls, or by stores into a mapping.
@@ -187,7 +188,8 @@ pub(super) struct ReplayArgs {
     /// One thread a stage (split), one for all (fused), or by the host (auto).
     #[arg(long, default_value = "auto", value_name = "split|fused|auto")]
     pub(super) topology: Topology,
-    /// How stage threads wait: spin, spin-yield, spin-park or sleep:N microseconds.
+    /// How stage threads wait: spin, spin-yield, spin-park or sleep:N, with N from 1 to 500
+    /// microseconds.
     #[arg(long, value_name = "STRATEGY")]
     pub(super) wait: Option<Wait>,
 }
