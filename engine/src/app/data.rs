@@ -284,10 +284,12 @@ fn reader(
             let route = |part: &Part| {
                 let Seen { label, venue_symbol, .. } = &part.seen;
                 let (label, venue_symbol) = (label.clone(), venue_symbol.clone());
-                Some(Route { label, venue_symbol, stream: stream(part)? })
+                Some(Route { label, venue_symbol, stream: stream(part)?, ids: part.seen.ids })
             };
             let routes = bound.parts.iter().filter_map(route).collect();
-            Some(Rows::Raw(Box::new(Raw::new(bound.head.format == Format::Labelled, routes))))
+            let strangers = bound.strangers.iter().map(|seen| seen.ids).collect();
+            let labelled = bound.head.format == Format::Labelled;
+            Some(Rows::Raw(Box::new(Raw::new(labelled, routes, strangers))))
         }
         Format::Levels => only.and_then(stream).map(|stream| {
             let columns = Columns::find_some(header.as_bytes(), &levels::COLUMNS);

@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use tests::program::{Ran, command, run};
 
-use super::data::{TAKER, capture_with, write};
+use super::data::{TAKER, capture_with, line, trade, write};
 
 /// Runs a command whose result goes to this file.
 fn into(folder: &Path, arguments: &str, stdout: File) -> Ran {
@@ -91,4 +91,45 @@ fn names_of_folders_are_quoted_for_the_shell_and_harmless_to_the_terminal() {
     let mut demo = command(folder, &["demo", "--seconds", "5", "--journal"]);
     let ran = Ran::from(demo.arg(odd).output().unwrap());
     assert!(ran.code == Some(0) || ran.code == Some(2), "{ran:?}");
+}
+
+/// One line under another name once cost the whole book: its snapshot, which names no symbol, could
+/// not be assigned any more.
+#[test]
+fn a_stray_line_of_another_instrument_costs_that_line_at_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(folder, "taker.rules", TAKER);
+    let backtest = |text: &str| {
+        write(folder, "x.log", text);
+        let arguments = "backtest --data x.log --rules taker.rules --journal none --json";
+        run(folder, &arguments.split(' ').collect::<Vec<_>>()).json()
+    };
+    let good = backtest(&capture_with(""));
+    // The stream's name only, then a whole message.
+    let renamed = capture_with("").replacen("btcusdt@trade", "ethusdt@trade", 1);
+    let strayed = capture_with(&line(5_000_000, &trade("ETHUSDT", 2, "2600.00", "1")));
+    for text in [renamed, strayed] {
+        let found = backtest(&text);
+        assert_eq!(found["bad_messages"], 0, "{found}");
+        assert_eq!(found["decisions"], good["decisions"], "{found}");
+        assert!(found["events"].as_u64() >= good["events"].as_u64(), "{found} {good}");
+    }
+}
+
+/// The longest sleep that is accepted still lets a session end soon, and the help says which it is.
+#[test]
+fn the_help_and_the_refusal_name_the_longest_sleep() {
+    let folder = tempfile::tempdir().unwrap();
+    let most = engine::idle::SLEEP_MICROS_MAX;
+    let range = format!("from 1 to {most} microseconds");
+    for command in ["demo", "backtest", "replay"] {
+        let help = run(folder.path(), &[command, "--help"]).stdout;
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains(&range), "{command}: {help}");
+    }
+    let longer = format!("sleep:{}", most + 1);
+    let ran = run(folder.path(), &["demo", "--wait", &longer]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains(&range), "{ran:?}");
 }

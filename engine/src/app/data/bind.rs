@@ -31,6 +31,8 @@ pub(super) struct Bound {
     pub(super) family: Family,
     /// Its instruments, with what it holds of each.
     pub(super) parts: Vec<Part>,
+    /// What it holds of instruments that nobody knows, raw captures without labels only.
+    pub(super) strangers: Vec<Seen>,
     /// Length of its bars, 0 when it has none.
     pub(super) bar_ns: i64,
 }
@@ -68,9 +70,10 @@ impl<'a> Binder<'a> {
         let head = survey::head(&arg.path)?;
         let named = self.table.named(&names::file_name(&arg.path), &head.header);
         let family = named.as_ref().map(|named| named.family.clone()).unwrap_or_default();
+        let mut strangers = Vec::new();
         let parts = match head.format {
             Format::Labelled => self.labelled(&arg.path)?,
-            Format::Raw => self.unlabelled(arg, request, named.as_ref())?,
+            Format::Raw => self.unlabelled(arg, request, named.as_ref(), &mut strangers)?,
             Format::Levels | Format::Trades | Format::Klines => {
                 let perpetual = head.chained || named.as_ref().is_some_and(|n| n.family.perpetual);
                 let venue_symbol = named.as_ref().and_then(|named| named.venue_symbol.clone());
@@ -90,7 +93,7 @@ impl<'a> Binder<'a> {
             Format::Klines => self.bar_ns(&arg.path, named.as_ref())?,
             Format::Raw | Format::Labelled | Format::Levels | Format::Trades => 0,
         };
-        Ok(Bound { head, family, parts, bar_ns })
+        Ok(Bound { head, family, parts, strangers, bar_ns })
     }
 
     /// Returns the names that were bound, by id, each with the venue's own.
@@ -137,6 +140,7 @@ impl<'a> Binder<'a> {
         arg: &DataArg,
         request: &Request,
         named: Option<&Named>,
+        strangers: &mut Vec<Seen>,
     ) -> Result<Vec<Part>, DataError> {
         let mut feeds = survey::feeds(&arg.path, false)?;
         // The first of those with the most lines, so that equal counts keep the file's order.
@@ -153,7 +157,10 @@ impl<'a> Binder<'a> {
                 let listing = Listing { venue, perpetual, venue_symbol };
                 match self.known(&listing) {
                     Some(symbol) => (symbol, listing.venue_symbol),
-                    None => continue,
+                    None => {
+                        strangers.push(seen);
+                        continue;
+                    }
                 }
             };
             let instrument = self.id(symbol)?;

@@ -7,12 +7,15 @@ use venues::binance::{Frame, Parser, Stream, UPDATES_MAX, Updates};
 
 use super::cursor::{Cursor, Next};
 use super::fields;
+use super::survey::extend;
 
 /// The rows of a raw capture.
 #[derive(Debug)]
 pub(super) struct Raw {
     labelled: bool,
     routes: Vec<Route>,
+    /// Update ids of the books of instruments that are not read, one each.
+    strangers: Vec<Option<(u64, u64)>>,
     /// Route of the line before: lines of one feed come in runs.
     last: usize,
     parser: Parser,
@@ -27,12 +30,19 @@ pub(super) struct Route {
     pub(super) venue_symbol: String,
     /// The instrument's stream.
     pub(super) stream: Stream,
+    /// First and last update id of its book messages, as far as they are known.
+    pub(super) ids: Option<(u64, u64)>,
 }
 
 impl Raw {
-    /// Returns the rows of a capture with these feeds.
-    pub(super) fn new(labelled: bool, routes: Vec<Route>) -> Self {
-        Self { labelled, routes, last: 0, parser: Parser::new() }
+    /// Returns the rows of a capture with these feeds; `strangers` are the update ids of those in
+    /// it that are not read.
+    pub(super) fn new(
+        labelled: bool,
+        routes: Vec<Route>,
+        strangers: Vec<Option<(u64, u64)>>,
+    ) -> Self {
+        Self { labelled, routes, strangers, last: 0, parser: Parser::new() }
     }
 
     /// Reads one line; false at the end.
@@ -89,10 +99,16 @@ impl Raw {
             Frame::Trade(frame) => frame.symbol,
             Frame::BookTicker(frame) => frame.symbol,
             Frame::Depth(frame) => frame.symbol,
-            // Names no symbol: only the label, or the capture of one instrument, says whose it is.
+            // Names no symbol: the label says whose it is, or its update id.
             Frame::Snapshot(_) | Frame::Other => b"",
         };
-        let Some(at) = route(&self.routes, self.last, label, symbol) else {
+        let found = match &frame {
+            Frame::Snapshot(frame) if label.is_empty() => {
+                owner(&self.routes, &self.strangers, frame.last)
+            }
+            _ => route(&self.routes, self.last, label, symbol),
+        };
+        let Some(at) = found else {
             return Err(refuse(Some(time_ns), Some(NO_INSTRUMENT), InputFault::UnknownSymbol));
         };
         self.last = at;
@@ -100,10 +116,13 @@ impl Raw {
             return Err(refuse(Some(time_ns), Some(NO_INSTRUMENT), InputFault::UnknownSymbol));
         };
         let instrument = Some(route.stream.instrument());
-        match route.stream.apply(&frame, out) {
-            Ok(()) => Ok((time_ns, instrument)),
-            Err(fault) => Err(refuse(Some(time_ns), instrument, fault)),
+        if let Err(fault) = route.stream.apply(&frame, out) {
+            return Err(refuse(Some(time_ns), instrument, fault));
         }
+        if let Frame::Depth(frame) = &frame {
+            extend(&mut route.ids, (frame.first, frame.last));
+        }
+        Ok((time_ns, instrument))
     }
 }
 
@@ -112,6 +131,27 @@ struct Refused {
     time_ns: Option<i64>,
     instrument: Option<InstrumentId>,
     fault: InputFault,
+}
+
+/// Finds the feed of a snapshot without a label. A capture of one instrument has only its own;
+/// where there are several, it belongs to the one book whose messages reach from before the
+/// snapshot to behind it. Where two books do, or none, nobody can tell: a wrong book is worse than
+/// none.
+fn owner(routes: &[Route], strangers: &[Option<(u64, u64)>], last: u64) -> Option<usize> {
+    if routes.len() == 1 && strangers.is_empty() {
+        return Some(0);
+    }
+    let fits = |ids: &Option<(u64, u64)>| {
+        ids.is_some_and(|(first, to)| first <= last.saturating_add(1) && last <= to)
+    };
+    if strangers.iter().any(fits) {
+        return None;
+    }
+    let mut fitting = (0..routes.len()).filter(|at| routes.get(*at).is_some_and(|r| fits(&r.ids)));
+    match (fitting.next(), fitting.next()) {
+        (Some(only), None) => Some(only),
+        _ => None,
+    }
 }
 
 /// Finds the feed of a message. Without a symbol the label must say it, or there is only one feed.

@@ -82,6 +82,8 @@ pub(super) struct Seen {
     pub(super) book: bool,
     /// The messages are those of futures.
     pub(super) futures: bool,
+    /// First and last update id of its book messages; raw captures without labels only.
+    pub(super) ids: Option<(u64, u64)>,
     /// Lines of this feed.
     pub(super) lines: u64,
 }
@@ -239,7 +241,7 @@ pub(super) fn feeds(path: &Path, labelled: bool) -> Result<Vec<Seen>, DataError>
         };
         let (symbol, content) = content(json, &mut parser);
         if !labelled && symbol.is_empty() {
-            // A snapshot names no symbol; it belongs to the only feed there is.
+            // A snapshot names no symbol; the reader tells by its update id whose it is.
             continue;
         }
         let is_same = |feed: &Seen| {
@@ -265,6 +267,13 @@ pub(super) fn feeds(path: &Path, labelled: bool) -> Result<Vec<Seen>, DataError>
             feed.trades |= content == Content::Trade;
             feed.quotes |= content == Content::Quote;
             feed.book |= content == Content::Book;
+            if !labelled
+                && content == Content::Book
+                && let Ok(Frame::Depth(frame)) = parser.parse(json)
+                && frame.symbol == feed.venue_symbol.as_bytes()
+            {
+                extend(&mut feed.ids, (frame.first, frame.last));
+            }
             // Both marks stand in the first bytes; spot messages have neither.
             if feed.lines <= 64 && !feed.futures {
                 let start = json.get(..256).unwrap_or(json);
@@ -273,6 +282,12 @@ pub(super) fn feeds(path: &Path, labelled: bool) -> Result<Vec<Seen>, DataError>
             }
         }
     }
+}
+
+/// Extends a range of update ids by those of one message.
+pub(super) fn extend(ids: &mut Option<(u64, u64)>, (first, last): (u64, u64)) {
+    let (from, to) = ids.unwrap_or((first, last));
+    *ids = Some((from.min(first), to.max(last)));
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

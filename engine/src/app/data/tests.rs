@@ -217,6 +217,71 @@ fn a_merged_capture_routes_by_label_and_reports_what_it_does_not_know() {
     assert_eq!(times, [1, 2, 3, 4, 5, 6, 7, 7, 7, 0]);
 }
 
+/// Name, lines behind the snapshot, how many books it starts, faults.
+type Case<'a> = (&'a str, &'a [String], usize, &'a [(u64, InputFault, u32)]);
+
+/// A snapshot names no symbol: a line of another instrument must not cost the book, and a book that
+/// is not its own must never take it.
+#[test]
+fn a_snapshot_goes_to_the_one_book_that_its_id_fits() {
+    const BTC: &str = r#"{"lastUpdateId":10,"bids":[["100.00","1"]],"asks":[["101.00","2"]]}"#;
+    let depth = |symbol: &str, first: u64, last: u64| {
+        let data = format!(
+            r#"{{"e":"depthUpdate","E":1,"s":"{symbol}","U":{first},"u":{last},"b":[],"a":[]}}"#
+        );
+        let stream = symbol.to_ascii_lowercase();
+        format!(r#"{{"stream":"{stream}@depth@100ms","data":{data}}}"#)
+    };
+    let folder = Folder::new("snapshots");
+    let table: [Case<'_>; 7] = [
+        ("alone", &[depth("BTCUSDT", 11, 12)], 1, &[]),
+        ("beside a trade", &[depth("BTCUSDT", 11, 12), trade("ETHUSDT", 1)], 1, &[]),
+        (
+            "beside a stranger",
+            &[depth("BTCUSDT", 11, 12), trade("XYZUSDT", 1)],
+            1,
+            &[(3, InputFault::UnknownSymbol, NO_INSTRUMENT.0)],
+        ),
+        ("beside a book", &[depth("BTCUSDT", 11, 12), depth("ETHUSDT", 900, 901)], 1, &[]),
+        (
+            "of either book",
+            &[depth("BTCUSDT", 11, 12), depth("ETHUSDT", 8, 14)],
+            0,
+            &[(1, InputFault::UnknownSymbol, NO_INSTRUMENT.0)],
+        ),
+        (
+            "of a stranger",
+            &[depth("BTCUSDT", 800, 812), depth("XYZUSDT", 10, 11)],
+            0,
+            &[
+                (1, InputFault::UnknownSymbol, NO_INSTRUMENT.0),
+                (3, InputFault::UnknownSymbol, NO_INSTRUMENT.0),
+            ],
+        ),
+        (
+            "of none",
+            &[depth("BTCUSDT", 800, 812), trade("ETHUSDT", 1)],
+            0,
+            &[(1, InputFault::UnknownSymbol, NO_INSTRUMENT.0)],
+        ),
+    ];
+    for (name, behind, synced, expected) in table {
+        let mut text = String::new();
+        for (nth, json) in std::iter::once(BTC).chain(behind.iter().map(String::as_str)).enumerate()
+        {
+            text.push_str(&format!("{} {json}\n", 1_723_161_254_000_000_000 + nth));
+        }
+        let (messages, _) = read(&request(&[folder.file("any.log", text.as_bytes())]));
+        assert_eq!(faults(&messages), expected, "{name}");
+        let of_book = |(id, body): &&(InstrumentId, Body)| {
+            let Body::FeedState(state) = body else { return false };
+            (id.0, state.status, state.received) == (0, FeedStatus::Synced, 10)
+        };
+        let count = messages.iter().flat_map(|one| &one.updates).filter(of_book).count();
+        assert_eq!(count, synced, "{name}");
+    }
+}
+
 #[test]
 fn bars_end_where_their_family_says() {
     let folder = Folder::new("bars");
