@@ -160,7 +160,12 @@ impl Plan<'_> {
             .ok()
             .filter(|amount| *amount >= 0)
             .ok_or_else(|| {
-                Failure::usage(format!("--capital {}: not an amount such as 10000", self.capital))
+                let most = i64::MAX / 10_i64.pow(u32::from(MONEY_SCALE));
+                Failure::usage(format!(
+                    "--capital {}: write an amount from 0 to {most} with at most {MONEY_SCALE} \
+                     decimals, e.g. 10000",
+                    self.capital
+                ))
             })?;
         let mut accounts: Vec<AccountSetup> = Vec::new();
         for id in traded {

@@ -240,6 +240,16 @@ const FAULTS: &[Row] = &[
         (1, 7),
         "UnknownSymbol",
     ),
+    Row {
+        record: Some(("FeedState", "status", "Synced")),
+        ..reported(
+            "an instrument that nobody knows beside the book",
+            |f| message(f, &trade("XYZUSDT", 2, "101.00", "1")),
+            RAW,
+            (1, 7),
+            "UnknownSymbol",
+        )
+    },
     reported(
         "a stream that no adapter knows",
         |f| message(f, r#"{"stream":"btcusdt@kline_1m","data":{"e":"kline"}}"#),
@@ -402,6 +412,18 @@ const REFUSED: &[Row] = &[
         },
         "backtest --data x.log --rules taker.rules --instruments table.toml",
         &["instrument table table.toml", "larger than 4194304 bytes"],
+    ),
+    refused(
+        "a fact out of its range",
+        |f| raw(f, ""),
+        "backtest --data x.log --rules taker.rules --instrument BTC_USDT,fee_taker=1000%",
+        &["binance:BTC_USDT: fee_taker = `1000%` is not between -1% and 10%"],
+    ),
+    refused(
+        "a capital beyond what money can count",
+        |f| raw(f, ""),
+        "backtest --data x.log --rules taker.rules --capital 1000000000000",
+        &["--capital 1000000000000: write an amount from 0 to 9223372036"],
     ),
     refused("an empty file", |f| write(f, "x.log", ""), RAW, &["x.log holds no line of data"]),
     refused(

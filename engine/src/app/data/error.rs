@@ -106,7 +106,7 @@ pub(crate) enum DataError {
         why: String,
     },
     /// A fact of an instrument that cannot be read.
-    #[error("{instrument}: {key} = `{value}` is not {expected}")]
+    #[error("{instrument}: {key} = `{value}` {why}")]
     Fact {
         /// The instrument.
         instrument: String,
@@ -114,8 +114,8 @@ pub(crate) enum DataError {
         key: &'static str,
         /// The text as given.
         value: String,
-        /// What would be right, with an example.
-        expected: &'static str,
+        /// What is wrong with it, and what would be right.
+        why: String,
     },
     /// An instrument table that cannot be read.
     #[error("instrument table {name}: {why}")]

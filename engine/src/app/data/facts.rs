@@ -4,7 +4,7 @@
 //! an entry of `--instruments FILE`, and `--instrument SPEC`. What none of them says comes from the
 //! data ([`Grid`]). Texts are read exactly, never through a float.
 
-use model::decimal::Decimal;
+use model::decimal::{Decimal, DecimalError, format_trimmed, parse_mantissa};
 use model::instrument::{FeeAsset, Instrument, Kind};
 use model::num::{MONEY_SCALE, Money, Price, Qty, RATE_SCALE, Rate, SCALE_MAX, Scale};
 use model::symbol::{Symbol, is_asset};
@@ -14,6 +14,17 @@ use super::error::DataError;
 
 /// Decimals of quantities whose data is rounded to them, where no table says.
 pub(super) const ROUNDED_QTY_DECIMALS: u32 = 8;
+
+/// LIMIT: least and largest fee, as rates: no venue pays more than 1 % for an order or takes more
+/// than 10 %. Beyond them stands a slip of the unit, as in `5%` for `5bps`.
+const FEES: (i64, i64) = (-10_000_000, 100_000_000);
+/// LIMIT: other shares are parts of a whole.
+const SHARES: (i64, i64) = (0, 1_000_000_000);
+/// LIMIT: largest leverage; venues grant 125, a few of them 500.
+const LEVERAGE_MAX: u32 = 1_000;
+/// LIMIT: how long a mark may outlive its source. A price of a year ago is none, and times need
+/// room for it: see the range of rows' times.
+const MARK_AGE_NS_MAX: i64 = 366 * 86_400_000_000_000;
 
 macro_rules! facts {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -150,21 +161,27 @@ pub(super) fn build(symbol: &Symbol, facts: &Facts, grid: Grid) -> Result<Instru
         read.step("tick", &facts.tick, price_decimals, grid.price_decimals, SCALE_MAX)?;
     let (lot, qty_scale) =
         read.step("lot", &facts.lot, qty_decimals, grid.qty_decimals, MONEY_SCALE)?;
-    let quantity = |name, text| read.number(name, text, qty_scale.decimals(), "\"0.001\"");
+    let quantity = |name, text| {
+        let value = read.number(name, text, qty_scale.decimals(), "a quantity, \"0.001\"");
+        value.map_err(|error| read.beside_lot(error, qty_scale))
+    };
     let lots_max = i64::MAX.checked_div(lot.max(1)).unwrap_or(0);
     let fee_asset = match facts.fee_asset.as_deref() {
         None if perpetual => FeeAsset::Quote,
         None | Some("received") => FeeAsset::Received,
         Some("quote") => FeeAsset::Quote,
-        Some(value) => return Err(read.refuse("fee_asset", value, "`received` or `quote`")),
+        Some(value) => return Err(read.refuse("fee_asset", value, "is not `received` or `quote`")),
     };
     let settle = facts.settle.clone().unwrap_or_else(|| symbol.quote.clone());
     if !is_asset(&settle) {
-        return Err(read.refuse("settle", &settle, "an asset such as USDT"));
+        return Err(read.refuse("settle", &settle, "is not an asset such as USDT"));
     }
-    let leverage = read.number("max_leverage", &facts.max_leverage, 0, "a whole number, \"3\"")?;
-    let leverage = u32::try_from(leverage.unwrap_or(1)).unwrap_or(0);
-    let notional = read.number("min_notional", &facts.min_notional, MONEY_SCALE, "\"5\"")?;
+    let leverage = read.leverage("max_leverage", &facts.max_leverage)?;
+    let notional =
+        read.number("min_notional", &facts.min_notional, MONEY_SCALE, "an amount, \"5\"")?;
+    if let (Some(..0), Some(text)) = (notional, &facts.min_notional) {
+        return Err(read.refuse("min_notional", text, "is negative; the least is 0"));
+    }
     let instrument = Instrument {
         symbol: symbol.clone(),
         venue_symbol: facts
@@ -182,16 +199,16 @@ pub(super) fn build(symbol: &Symbol, facts: &Facts, grid: Grid) -> Result<Instru
             quantity("max_qty", &facts.max_qty)?.unwrap_or_else(|| lots_max.saturating_mul(lot))
         ),
         notional_min: Money(i128::from(notional.unwrap_or(0))),
-        fee_maker: read.share("fee_maker", &facts.fee_maker)?,
-        fee_taker: read.share("fee_taker", &facts.fee_taker)?,
+        fee_maker: read.share("fee_maker", &facts.fee_maker, FEES)?,
+        fee_taker: read.share("fee_taker", &facts.fee_taker, FEES)?,
         fee_asset,
-        protect: read.share("protect", &facts.protect)?,
-        half_spread: read.share("half_spread", &facts.half_spread)?,
-        mark_spread_max: read.share("max_mark_spread", &facts.max_mark_spread)?,
+        protect: read.share("protect", &facts.protect, SHARES)?,
+        half_spread: read.share("half_spread", &facts.half_spread, SHARES)?,
+        mark_spread_max: read.share("max_mark_spread", &facts.max_mark_spread, SHARES)?,
         mark_age_max_ns: read.duration("max_mark_age", &facts.max_mark_age)?,
         leverage_max: if perpetual { leverage } else { 1 },
         maintenance: if perpetual {
-            read.share("maintenance_rate", &facts.maintenance_rate)?
+            read.share("maintenance_rate", &facts.maintenance_rate, SHARES)?
         } else {
             Rate(0)
         },
@@ -208,9 +225,25 @@ struct Reader {
 }
 
 impl Reader {
-    fn refuse(&self, key: &'static str, value: &str, expected: &'static str) -> DataError {
+    fn refuse(&self, key: &'static str, value: &str, why: impl Into<String>) -> DataError {
         let instrument = self.instrument.clone();
-        DataError::Fact { instrument, key, value: value.to_owned(), expected }
+        DataError::Fact { instrument, key, value: value.to_owned(), why: why.into() }
+    }
+
+    /// Says that quantities are counted by the lot, where one does not fit: the lot may have been
+    /// stated just now, and the quantity by the table.
+    fn beside_lot(&self, error: DataError, scale: Scale) -> DataError {
+        match error {
+            DataError::Fact { instrument, key, value, why } => {
+                let decimals = scale.decimals();
+                let why = format!(
+                    "{why}: quantities of {instrument} are counted with {decimals} decimals, as \
+                     its lot says; state {key} to fit the lot, or qty_decimals"
+                );
+                DataError::Fact { instrument, key, value, why }
+            }
+            other => other,
+        }
     }
 
     /// Reads a number at a scale.
@@ -225,9 +258,20 @@ impl Reader {
             return Ok(None);
         };
         match mantissa(text, decimals) {
-            Some(value) => Ok(Some(value)),
-            None => Err(self.refuse(key, text, expected)),
+            Ok(value) => Ok(Some(value)),
+            Err(error) => Err(self.refuse(key, text, why(error, decimals, expected))),
         }
+    }
+
+    /// Reads a leverage; 1 where none is stated.
+    fn leverage(&self, key: &'static str, text: &Option<String>) -> Result<u32, DataError> {
+        let Some(text) = text else {
+            return Ok(1);
+        };
+        let leverage = mantissa(text, 0).ok().and_then(|value| u32::try_from(value).ok());
+        leverage.filter(|leverage| (1..=LEVERAGE_MAX).contains(leverage)).ok_or_else(|| {
+            self.refuse(key, text, format!("is not a whole number from 1 to {LEVERAGE_MAX}"))
+        })
     }
 
     fn decimals(&self, key: &'static str, text: &Option<String>) -> Result<Option<u32>, DataError> {
@@ -235,7 +279,7 @@ impl Reader {
         match (value, text) {
             (Some(value), Some(text)) => match u32::try_from(value) {
                 Ok(value) if value <= u32::from(SCALE_MAX) => Ok(Some(value)),
-                Ok(_) | Err(_) => Err(self.refuse(key, text, "between 0 and 18")),
+                Ok(_) | Err(_) => Err(self.refuse(key, text, "is not between 0 and 18")),
             },
             (Some(_) | None, _) => Ok(None),
         }
@@ -254,7 +298,10 @@ impl Reader {
         let step = match text {
             Some(text) => match Decimal::parse(text.as_bytes()) {
                 Ok(step) if step.digits > 0 => Some((step, text)),
-                Ok(_) | Err(_) => return Err(self.refuse(key, text, EXPECTED)),
+                Ok(_) => return Err(self.refuse(key, text, format!("is not {EXPECTED}"))),
+                Err(error) => {
+                    return Err(self.refuse(key, text, why(error, scale_max, EXPECTED)));
+                }
             },
             None => None,
         };
@@ -265,14 +312,19 @@ impl Reader {
         match step {
             None => Ok((1, scale)),
             Some((_, text)) => match mantissa(text, decimals) {
-                Some(step) => Ok((step, scale)),
-                None => Err(self.refuse(key, text, EXPECTED)),
+                Ok(step) => Ok((step, scale)),
+                Err(error) => Err(self.refuse(key, text, why(error, decimals, EXPECTED))),
             },
         }
     }
 
     /// Reads a share: basis points, per cent or a plain number. What is not stated is zero.
-    fn share(&self, key: &'static str, text: &Option<String>) -> Result<Rate, DataError> {
+    fn share(
+        &self,
+        key: &'static str,
+        text: &Option<String>,
+        range: (i64, i64),
+    ) -> Result<Rate, DataError> {
         let Some(text) = text else {
             return Ok(Rate(0));
         };
@@ -284,9 +336,19 @@ impl Reader {
         } else {
             (text.as_str(), RATE_SCALE)
         };
+        let (least, most) = range;
         match mantissa(number.trim(), decimals) {
-            Some(share) => Ok(Rate(share)),
-            None => Err(self.refuse(key, text, "a share such as \"2bps\", \"0.5%\" or \"0.005\"")),
+            Ok(share) if (least..=most).contains(&share) => Ok(Rate(share)),
+            Ok(_) | Err(DecimalError::TooLarge) => {
+                let percent =
+                    |share| format_trimmed(i128::from(share), RATE_SCALE.saturating_sub(2));
+                let (least, most) = (percent(least), percent(most));
+                Err(self.refuse(key, text, format!("is not between {least}% and {most}%")))
+            }
+            Err(error) => {
+                let expected = "a share such as \"2bps\", \"0.5%\" or \"0.005\"";
+                Err(self.refuse(key, text, why(error, decimals, expected)))
+            }
         }
     }
 
@@ -295,10 +357,10 @@ impl Reader {
         let Some(text) = text else {
             return Ok(0);
         };
-        match duration_ns(text) {
-            Some(ns) => Ok(ns),
-            None => Err(self.refuse(key, text, "a duration such as \"10s\" or \"500ms\"")),
-        }
+        duration_ns(text).filter(|ns| *ns <= MARK_AGE_NS_MAX).ok_or_else(|| {
+            let why = "is not a duration such as \"10s\" or \"500ms\", at most \"366d\"";
+            self.refuse(key, text, why)
+        })
     }
 }
 
@@ -320,6 +382,18 @@ pub(super) fn duration_ns(text: &str) -> Option<i64> {
     number.parse::<i64>().ok()?.checked_mul(unit_ns)
 }
 
-fn mantissa(text: &str, decimals: u8) -> Option<i64> {
-    model::decimal::parse_mantissa(text.as_bytes(), decimals).ok()
+fn mantissa(text: &str, decimals: u8) -> Result<i64, DecimalError> {
+    parse_mantissa(text.as_bytes(), decimals)
+}
+
+/// Says what is wrong with a number that was expected at this scale.
+fn why(error: DecimalError, decimals: u8, expected: &str) -> String {
+    match error {
+        DecimalError::Malformed => format!("is not {expected}"),
+        DecimalError::TooFine => format!("has more than {decimals} decimals"),
+        DecimalError::TooLarge => {
+            let most = format_trimmed(i128::from(i64::MAX), decimals);
+            format!("is too large; the most is {most}")
+        }
+    }
 }

@@ -559,7 +559,9 @@ fn what_cannot_be_opened_says_what_would() {
     };
     let feed = folder.file("f.tsv", b"1\tmoon:BTCUSDT\t{}\n");
     let other = folder.file("o.log", b"1 {\"event\":\"heartbeat\"}\n");
-    let table: [(Request, &str); 17] = [
+    let perpetual = folder.file("binance_usdm_btcusdt_t.csv", TRADES.as_bytes());
+    let fact = |text: &str| stated(&perpetual, "", &format!("BTC_USDT.PERP,{text}"));
+    let table: [(Request, &str); 34] = [
         (Request::default(), "no data"),
         (stated(&missing, "", ""), "no file"),
         (stated(&dir, "", ""), "is no file"),
@@ -575,6 +577,23 @@ fn what_cannot_be_opened_says_what_would() {
         (stated(&hour, "", "BTC_USDT,tick"), "`tick` is no key=value"),
         (stated(&hour, "", "BTC_USDT,tick=0"), "tick = `0` is not a positive step"),
         (stated(&hour, "", "BTC_USDT,max_mark_age=5"), "a duration such as"),
+        (fact("lot=1000000"), "min_qty = `0.001` has more than 0 decimals: quantities of"),
+        (fact("lot=1000000"), "state min_qty to fit the lot"),
+        (fact("min_qty=1e18"), "is too large; the most is 9223372036854775.807"),
+        (fact("min_notional=1e18"), "`1e18` is too large; the most is 9223372036.854775807"),
+        (fact("min_notional=-1"), "is negative; the least is 0"),
+        (fact("min_notional=five"), "`five` is not an amount"),
+        (fact("max_leverage=1e18"), "`1e18` is not a whole number from 1 to 1000"),
+        (fact("max_leverage=0"), "is not a whole number from 1 to 1000"),
+        (fact("tick=1e30"), "tick = `1e30` is too large"),
+        (fact("fee_taker=1000%"), "fee_taker = `1000%` is not between -1% and 10%"),
+        (fact("fee_maker=-100%"), "fee_maker = `-100%` is not between -1% and 10%"),
+        (fact("fee_maker=1e30"), "is not between -1% and 10%"),
+        (fact("maintenance_rate=-1%"), "`-1%` is not between 0% and 100%"),
+        (fact("protect=200%"), "`200%` is not between 0% and 100%"),
+        (fact("half_spread=5000%"), "`5000%` is not between 0% and 100%"),
+        (fact("half_spread=wide"), "`wide` is not a share such as"),
+        (fact("max_mark_age=9000d"), "at most \"366d\""),
         (request(&[hour.clone(), quarter]), "bars of 3600 s and of 900 s"),
         (request(&[hour, again]), "hold its bars for the same time"),
     ];
