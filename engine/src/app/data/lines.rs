@@ -79,6 +79,8 @@ enum Input {
 struct Counted {
     file: File,
     bytes: u64,
+    /// So many are read at most.
+    limit: u64,
     last: Option<u8>,
 }
 
@@ -135,9 +137,11 @@ impl Lines {
     }
 
     /// Tells how many bytes the file had at the first pass. If there are fewer now, somebody has
-    /// shortened it since: it then ends as [`Step::Failed`].
+    /// shortened it since: it then ends as [`Step::Failed`]. What was appended since is not read:
+    /// the hash of the session is that of what it read.
     pub(super) fn promise(&mut self, bytes: u64) {
         self.promised = bytes;
+        self.input.counted_mut().limit = bytes;
     }
 
     /// Tells whether the file is not compressed: nothing then marks where it should end.
@@ -174,12 +178,7 @@ impl Lines {
 
     /// Returns the bytes of the file that were read, and how many it has.
     pub(super) fn position(&self) -> (u64, u64) {
-        let bytes = match &self.input {
-            Input::Plain(counted) => counted.bytes,
-            Input::Zstd(decoder) => decoder.get_ref().get_ref().bytes,
-            Input::Gzip(decoder) => decoder.get_ref().get_ref().bytes,
-        };
-        (bytes, self.bytes_total)
+        (self.input.counted().bytes, self.bytes_total)
     }
 
     fn advance_any(&mut self) -> Step {
@@ -275,6 +274,24 @@ impl std::fmt::Debug for Lines {
     }
 }
 
+impl Input {
+    fn counted(&self) -> &Counted {
+        match self {
+            Self::Plain(counted) => counted,
+            Self::Zstd(decoder) => decoder.get_ref().get_ref(),
+            Self::Gzip(decoder) => decoder.get_ref().get_ref(),
+        }
+    }
+
+    fn counted_mut(&mut self) -> &mut Counted {
+        match self {
+            Self::Plain(counted) => counted,
+            Self::Zstd(decoder) => decoder.get_mut().get_mut(),
+            Self::Gzip(decoder) => decoder.get_mut().get_mut(),
+        }
+    }
+}
+
 impl Read for Input {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         match self {
@@ -287,13 +304,15 @@ impl Read for Input {
 
 impl Counted {
     fn new(file: File) -> Self {
-        Self { file, bytes: 0, last: None }
+        Self { file, bytes: 0, limit: u64::MAX, last: None }
     }
 }
 
 impl Read for Counted {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(room)?;
+        let left = usize::try_from(self.limit.saturating_sub(self.bytes)).unwrap_or(usize::MAX);
+        let most = room.len().min(left);
+        let count = self.file.read(room.get_mut(..most).unwrap_or_default())?;
         self.bytes = self.bytes.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
         self.last = room.get(..count).and_then(<[u8]>::last).copied().or(self.last);
         Ok(count)

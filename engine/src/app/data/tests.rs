@@ -464,6 +464,25 @@ fn a_file_that_is_shortened_while_it_is_read_ends_early() {
     }
 }
 
+/// A recorder may still write: a session's data is what its hash says.
+#[test]
+fn what_is_appended_while_a_file_is_read_is_not_read() {
+    let folder = Folder::new("appended");
+    let (kept, row) = TRADES.split_at(TRADES.find("1000000000000000001").unwrap());
+    for pack in [
+        |text: &str| text.as_bytes().to_vec(),
+        |text: &str| zstd::encode_all(text.as_bytes(), 1).unwrap(),
+    ] {
+        let path = folder.file("binance_spot_btcusdt_x.csv", &pack(kept));
+        let mut opened = open(&request(std::slice::from_ref(&path))).unwrap();
+        let mut file = std::fs::File::options().append(true).open(&path).unwrap();
+        file.write_all(&pack(row)).unwrap();
+        let (_, progress) = drain(&mut *opened.source);
+        assert_eq!((progress.messages, progress.bad, progress.failed), (1, 0, false));
+        assert_eq!(progress.bytes, progress.bytes_total);
+    }
+}
+
 /// `0.25` may have been `0.257`: nothing marks where a plain file should end. A message of a raw
 /// capture has an end of its own, and a compressed stream too.
 #[test]
