@@ -31,6 +31,7 @@ mod raw;
 mod reader;
 mod survey;
 mod table;
+mod trace;
 mod trades;
 
 #[cfg(test)]
@@ -284,10 +285,10 @@ fn reader(
             let route = |part: &Part| {
                 let Seen { label, venue_symbol, .. } = &part.seen;
                 let (label, venue_symbol) = (label.clone(), venue_symbol.clone());
-                Some(Route { label, venue_symbol, stream: stream(part)?, ids: part.seen.ids })
+                Some(Route { label, venue_symbol, stream: stream(part)?, trace: part.seen.trace })
             };
             let routes = bound.parts.iter().filter_map(route).collect();
-            let strangers = bound.strangers.iter().map(|seen| seen.ids).collect();
+            let strangers = bound.strangers.iter().map(|seen| seen.trace).collect();
             let labelled = bound.head.format == Format::Labelled;
             Some(Rows::Raw(Box::new(Raw::new(labelled, routes, strangers))))
         }

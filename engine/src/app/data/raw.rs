@@ -3,19 +3,19 @@
 use engine::source::Message;
 use model::id::{InstrumentId, NO_INSTRUMENT};
 use model::order::InputFault;
-use venues::binance::{Frame, Parser, Stream, UPDATES_MAX, Updates};
+use venues::binance::{Frame, Parser, SnapshotFrame, Stream, UPDATES_MAX, Updates};
 
 use super::cursor::{Cursor, Next};
 use super::fields;
-use super::survey::extend;
+use super::trace::Trace;
 
 /// The rows of a raw capture.
 #[derive(Debug)]
 pub(super) struct Raw {
     labelled: bool,
     routes: Vec<Route>,
-    /// Update ids of the books of instruments that are not read, one each.
-    strangers: Vec<Option<(u64, u64)>>,
+    /// Instruments in the capture that are not read.
+    strangers: Vec<Trace>,
     /// Route of the line before: lines of one feed come in runs.
     last: usize,
     parser: Parser,
@@ -30,18 +30,13 @@ pub(super) struct Route {
     pub(super) venue_symbol: String,
     /// The instrument's stream.
     pub(super) stream: Stream,
-    /// First and last update id of its book messages, as far as they are known.
-    pub(super) ids: Option<(u64, u64)>,
+    /// What its snapshots are told by.
+    pub(super) trace: Trace,
 }
 
 impl Raw {
-    /// Returns the rows of a capture with these feeds; `strangers` are the update ids of those in
-    /// it that are not read.
-    pub(super) fn new(
-        labelled: bool,
-        routes: Vec<Route>,
-        strangers: Vec<Option<(u64, u64)>>,
-    ) -> Self {
+    /// Returns the rows of a capture with these feeds, and with `strangers` that are not read.
+    pub(super) fn new(labelled: bool, routes: Vec<Route>, strangers: Vec<Trace>) -> Self {
         Self { labelled, routes, strangers, last: 0, parser: Parser::new() }
     }
 
@@ -104,7 +99,7 @@ impl Raw {
         };
         let found = match &frame {
             Frame::Snapshot(frame) if label.is_empty() => {
-                owner(&self.routes, &self.strangers, frame.last)
+                owner(&self.routes, &self.strangers, frame)
             }
             _ => route(&self.routes, self.last, label, symbol),
         };
@@ -120,7 +115,7 @@ impl Raw {
             return Err(refuse(Some(time_ns), instrument, fault));
         }
         if let Frame::Depth(frame) = &frame {
-            extend(&mut route.ids, (frame.first, frame.last));
+            route.trace.see_ids(frame.first, frame.last);
         }
         Ok((time_ns, instrument))
     }
@@ -134,20 +129,19 @@ struct Refused {
 }
 
 /// Finds the feed of a snapshot without a label. A capture of one instrument has only its own;
-/// where there are several, it belongs to the one book whose messages reach from before the
-/// snapshot to behind it. Where two books do, or none, nobody can tell: a wrong book is worse than
-/// none.
-fn owner(routes: &[Route], strangers: &[Option<(u64, u64)>], last: u64) -> Option<usize> {
+/// where there are several, it belongs to the one book that it fits. Where it fits two, or none,
+/// nobody can tell: a wrong book is worse than none.
+fn owner(routes: &[Route], strangers: &[Trace], frame: &SnapshotFrame<'_>) -> Option<usize> {
     if routes.len() == 1 && strangers.is_empty() {
         return Some(0);
     }
-    let fits = |ids: &Option<(u64, u64)>| {
-        ids.is_some_and(|(first, to)| first <= last.saturating_add(1) && last <= to)
-    };
+    let (_, bid, _) = frame.levels.iter().next()?;
+    let fits = |trace: &Trace| trace.fits(frame.last, bid);
     if strangers.iter().any(fits) {
         return None;
     }
-    let mut fitting = (0..routes.len()).filter(|at| routes.get(*at).is_some_and(|r| fits(&r.ids)));
+    let mut fitting =
+        (0..routes.len()).filter(|at| routes.get(*at).is_some_and(|one| fits(&one.trace)));
     match (fitting.next(), fitting.next()) {
         (Some(only), None) => Some(only),
         _ => None,

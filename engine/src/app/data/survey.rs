@@ -14,6 +14,7 @@ use super::error::DataError;
 use super::facts::Grid;
 use super::fields::{self, Columns, KLINE_COLUMNS, L2_HEADER, TRADES_HEADER};
 use super::lines::{LINE_BYTES_MAX, Lines, Step, Whole};
+use super::trace::Trace;
 use crate::app::regular::{self, Refused};
 
 /// LIMIT: lines that are looked at to tell the format; the first ones may be damaged.
@@ -82,8 +83,8 @@ pub(super) struct Seen {
     pub(super) book: bool,
     /// The messages are those of futures.
     pub(super) futures: bool,
-    /// First and last update id of its book messages; raw captures without labels only.
-    pub(super) ids: Option<(u64, u64)>,
+    /// What its snapshots are told by; raw captures without labels only.
+    pub(super) trace: Trace,
     /// Lines of this feed.
     pub(super) lines: u64,
 }
@@ -267,12 +268,8 @@ pub(super) fn feeds(path: &Path, labelled: bool) -> Result<Vec<Seen>, DataError>
             feed.trades |= content == Content::Trade;
             feed.quotes |= content == Content::Quote;
             feed.book |= content == Content::Book;
-            if !labelled
-                && content == Content::Book
-                && let Ok(Frame::Depth(frame)) = parser.parse(json)
-                && frame.symbol == feed.venue_symbol.as_bytes()
-            {
-                extend(&mut feed.ids, (frame.first, frame.last));
+            if !labelled {
+                trace(feed, content, json, &mut parser);
             }
             // Both marks stand in the first bytes; spot messages have neither.
             if feed.lines <= 64 && !feed.futures {
@@ -284,10 +281,21 @@ pub(super) fn feeds(path: &Path, labelled: bool) -> Result<Vec<Seen>, DataError>
     }
 }
 
-/// Extends a range of update ids by those of one message.
-pub(super) fn extend(ids: &mut Option<(u64, u64)>, (first, last): (u64, u64)) {
-    let (from, to) = ids.unwrap_or((first, last));
-    *ids = Some((from.min(first), to.max(last)));
+/// Takes in what tells snapshots of this feed from those of others. The message's own symbol
+/// counts, not the name of its stream: they differ in damaged lines.
+fn trace(feed: &mut Seen, content: Content, json: &[u8], parser: &mut Parser) {
+    if content != Content::Book && !feed.trace.wants_price() {
+        return;
+    }
+    let own = feed.venue_symbol.as_bytes();
+    match parser.parse(json) {
+        Ok(Frame::Depth(frame)) if frame.symbol == own => {
+            feed.trace.see_ids(frame.first, frame.last);
+        }
+        Ok(Frame::Trade(frame)) if frame.symbol == own => feed.trace.see_price(frame.price),
+        Ok(Frame::BookTicker(frame)) if frame.symbol == own => feed.trace.see_price(frame.bid),
+        Ok(_) | Err(_) => {}
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

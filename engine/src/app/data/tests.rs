@@ -233,7 +233,8 @@ fn a_snapshot_goes_to_the_one_book_that_its_id_fits() {
         format!(r#"{{"stream":"{stream}@depth@100ms","data":{data}}}"#)
     };
     let folder = Folder::new("snapshots");
-    let table: [Case<'_>; 7] = [
+    let at = |symbol: &str, price: &str| trade(symbol, 1).replace("100.00", price);
+    let table: [Case<'_>; 9] = [
         ("alone", &[depth("BTCUSDT", 11, 12)], 1, &[]),
         ("beside a trade", &[depth("BTCUSDT", 11, 12), trade("ETHUSDT", 1)], 1, &[]),
         (
@@ -257,6 +258,19 @@ fn a_snapshot_goes_to_the_one_book_that_its_id_fits() {
                 (1, InputFault::UnknownSymbol, NO_INSTRUMENT.0),
                 (3, InputFault::UnknownSymbol, NO_INSTRUMENT.0),
             ],
+        ),
+        // Futures number all symbols together: only the price tells.
+        (
+            "of another price",
+            &[depth("BTCUSDT", 9, 12), at("BTCUSDT", "61000.00"), at("ETHUSDT", "101.00")],
+            0,
+            &[(1, InputFault::UnknownSymbol, NO_INSTRUMENT.0)],
+        ),
+        (
+            "of its price",
+            &[depth("BTCUSDT", 9, 12), at("BTCUSDT", "101.00"), at("ETHUSDT", "2600.00")],
+            1,
+            &[],
         ),
         (
             "of none",
