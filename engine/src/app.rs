@@ -40,6 +40,7 @@ use exit::{Failure, Finding};
 
 /// Runs the command that the arguments name.
 pub(crate) fn main() -> ExitCode {
+    watch::allow_failed_writes();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return told(show::usage(&error)),

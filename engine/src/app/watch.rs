@@ -1,8 +1,8 @@
 //! Progress, and the signals that end a session.
 //!
 //! SIGINT and SIGTERM set a flag; the session looks at it between messages, cancels what is open
-//! and seals its journal. SIGXFSZ is caught so that the write beyond the system's limit returns an
-//! error, which names the file, instead of killing the process.
+//! and seals its journal. SIGXFSZ is caught by every command, so that the write beyond the system's
+//! limit returns an error, which names the file, instead of killing the process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,13 +30,8 @@ impl Watch {
     /// [`Failure::Internal`] when the system lets no signal be caught.
     pub(super) fn new(shown: bool) -> Result<Self, Failure> {
         let asked = Arc::new(AtomicBool::new(false));
-        for (signal, flag) in [
-            (SIGINT, Arc::clone(&asked)),
-            (SIGTERM, Arc::clone(&asked)),
-            // Nobody reads this flag: the error of the write says it all.
-            (SIGXFSZ, Arc::default()),
-        ] {
-            signal_hook::flag::register(signal, flag)
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::flag::register(signal, Arc::clone(&asked))
                 .map_err(|error| Failure::Internal(error.into()))?;
         }
         let bar = if shown { ProgressBar::new(0) } else { ProgressBar::hidden() };
@@ -51,6 +46,13 @@ impl Watch {
     pub(super) fn done(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Lets a write beyond the system's limit return its error instead of killing the process. Where
+/// that cannot be had, the signal kills, which is no success either.
+pub(super) fn allow_failed_writes() {
+    // Nobody reads this flag: the error of the write says it all.
+    drop(signal_hook::flag::register(SIGXFSZ, Arc::default()));
 }
 
 impl Control for Watch {

@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use tests::program::{Ran, command, run};
 
-use super::data::{TAKER, capture_with, line, trade, write};
+use super::data::{TAKER, capture_with, line, trade, trades, write};
 
 /// Runs a command whose result goes to this file.
 fn into(folder: &Path, arguments: &str, stdout: File) -> Ran {
@@ -49,6 +49,21 @@ fn a_result_that_cannot_be_written_is_a_failure_of_every_command() {
     assert_eq!(ran.code, Some(70), "{ran:?}");
 }
 
+/// Beyond the system's limit on files, a write would kill the process.
+#[test]
+fn a_result_beyond_the_limit_on_files_is_an_error_that_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let made = run(folder, &["demo", "--seconds", "5", "--journal", "J"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let script = "ulimit -f 0 && exec \"$0\" journal verify J --json > result";
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", script]).arg(tests::program::path()).current_dir(folder);
+    let ran = Ran::from(shell.output().unwrap());
+    assert_eq!(ran.code, Some(70), "{ran:?}");
+    assert!(ran.stderr.contains("cannot write the result to stdout: File too large"), "{ran:?}");
+}
+
 #[test]
 fn a_reader_that_has_enough_is_no_failure() {
     let folder = tempfile::tempdir().unwrap();
@@ -86,6 +101,9 @@ fn names_of_folders_are_quoted_for_the_shell_and_harmless_to_the_terminal() {
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert!(ran.stderr.contains("no\\u001b[2Jne"), "{:?}", ran.stderr);
     assert!(!ran.stderr.contains('\u{1b}'), "{:?}", ran.stderr);
+    write(folder, "my trades.csv", trades(3));
+    let ran = run(folder, &["backtest", "--data", "my trades.csv"]);
+    assert!(ran.stderr.contains("e.g. 'my trades.csv'=BTC_USDT\n"), "{ran:?}");
     // A name that is no text at all.
     let odd = std::ffi::OsStr::from_bytes(b"a\xff");
     let mut demo = command(folder, &["demo", "--seconds", "5", "--journal"]);

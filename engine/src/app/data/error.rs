@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use model::symbol::SymbolError;
 
+use crate::app::show::quoted;
+
 /// What `--data` takes, for people.
 pub(super) const FORMATS: &str = "raw capture (`<local_ns> <json>` or \
      `<local_ns>\\t<feed>\\t<json>` lines), L2 CSV (`local_ts,event_ms,kind,first_u,last_u,prev_u,\
@@ -62,7 +64,10 @@ pub(crate) enum DataError {
         found: String,
     },
     /// Neither name nor content says which instrument a file is of.
-    #[error("{path}: cannot tell the instrument; write --data FILE=SYMBOL, e.g. {path}=BTC_USDT")]
+    #[error(
+        "{path}: cannot tell the instrument; write --data FILE=SYMBOL, e.g. {}=BTC_USDT",
+        quoted(.path.as_os_str())
+    )]
     NoSymbol {
         /// The path as given.
         path: PathBuf,
