@@ -132,9 +132,9 @@ fn is_damaged(request: &Request, opened: &Opened) -> bool {
     let unusable = opened.source.unusable();
     if !unusable.is_empty() {
         show::note(&format!(
-            "error: nothing of {} could be used: every message is bad, and the journal says why \
-             (`journal dump DIR --kind BadInput`); check what the file holds, and the facts of \
-             --instrument",
+            "error: nothing of {} could be used: every message is bad; see why with --journal DIR \
+             and `journal dump DIR --kind BadInput`, and check what the file holds and the facts \
+             of --instrument",
             names(&unusable)
         ));
     }

@@ -185,8 +185,9 @@ pub(crate) fn open(request: &Request) -> Result<Opened, DataError> {
 /// Returns the first file that ends before its data does. Looked for when a command is refused: the
 /// damage may be why, and the refusal would hide it.
 pub(crate) fn damaged(request: &Request) -> Option<&Path> {
+    let mut left = survey::DAMAGE_BYTES;
     let mut paths = request.data.iter().map(|arg| arg.path.as_path());
-    paths.find(|path| survey::is_damaged(path))
+    paths.find(|path| survey::is_damaged(path, &mut left))
 }
 
 /// Returns the index of the one instrument that a name fits.

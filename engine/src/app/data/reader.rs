@@ -59,7 +59,7 @@ impl Reader {
             };
             if !into.updates.is_empty() {
                 let is_used = |body: &Body| !matches!(body, Body::BadInput(_));
-                self.is_used |= into.updates.iter().any(|(_, body)| is_used(body));
+                self.is_used = self.is_used || into.updates.iter().any(|(_, body)| is_used(body));
                 return true;
             }
             if !more {

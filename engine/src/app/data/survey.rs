@@ -24,9 +24,9 @@ const HEAD_LINES: usize = 32;
 /// behind them is not bound; its messages are counted as faults, and `--instrument` names it.
 const FEEDS_BYTES: u64 = 1 << 20;
 
-/// LIMIT: decoded bytes that are searched for damage once a command has been refused: about a
-/// second, so that a mistyped option is not told minutes later.
-const DAMAGE_BYTES: usize = 64 << 20;
+/// LIMIT: decoded bytes that are searched for damage once a command has been refused, of all files
+/// together: about a second, so that a mistyped option is not told minutes later.
+pub(super) const DAMAGE_BYTES: usize = 64 << 20;
 
 /// Format of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,16 +138,15 @@ pub(super) fn head(path: &Path) -> Result<Head, DataError> {
     }
 }
 
-/// Tells whether a file ends before its data does, as far as [`DAMAGE_BYTES`] reach.
-pub(super) fn is_damaged(path: &Path) -> bool {
+/// Tells whether a file ends before its data does, as far as `left` bytes reach; they are used up.
+pub(super) fn is_damaged(path: &Path, left: &mut usize) -> bool {
     let Ok(mut lines) = open(path) else {
         return false;
     };
-    let mut read = 0_usize;
-    while read < DAMAGE_BYTES {
+    while *left > 0 {
         match lines.advance() {
-            Step::Line => read = read.saturating_add(lines.line().len()),
-            Step::TooLong => read = read.saturating_add(LINE_BYTES_MAX),
+            Step::Line => *left = left.saturating_sub(lines.line().len()),
+            Step::TooLong => *left = left.saturating_sub(LINE_BYTES_MAX),
             Step::End => return false,
             Step::Failed => return true,
         }
