@@ -161,11 +161,6 @@ pub(super) fn build(symbol: &Symbol, facts: &Facts, grid: Grid) -> Result<Instru
         read.step("tick", &facts.tick, price_decimals, grid.price_decimals, SCALE_MAX)?;
     let (lot, qty_scale) =
         read.step("lot", &facts.lot, qty_decimals, grid.qty_decimals, MONEY_SCALE)?;
-    let quantity = |name, text| {
-        let value = read.number(name, text, qty_scale.decimals(), "a quantity, \"0.001\"");
-        value.map_err(|error| read.beside_lot(error, qty_scale))
-    };
-    let lots_max = i64::MAX.checked_div(lot.max(1)).unwrap_or(0);
     let fee_asset = match facts.fee_asset.as_deref() {
         None if perpetual => FeeAsset::Quote,
         None | Some("received") => FeeAsset::Received,
@@ -182,6 +177,7 @@ pub(super) fn build(symbol: &Symbol, facts: &Facts, grid: Grid) -> Result<Instru
     if let (Some(..0), Some(text)) = (notional, &facts.min_notional) {
         return Err(read.refuse("min_notional", text, "is negative; the least is 0"));
     }
+    let (qty_min, qty_max) = read.quantities(facts, lot, qty_scale)?;
     let instrument = Instrument {
         symbol: symbol.clone(),
         venue_symbol: facts
@@ -194,10 +190,8 @@ pub(super) fn build(symbol: &Symbol, facts: &Facts, grid: Grid) -> Result<Instru
         qty_scale,
         tick: Price(tick),
         lot: Qty(lot),
-        qty_min: Qty(quantity("min_qty", &facts.min_qty)?.unwrap_or(lot)),
-        qty_max: Qty(
-            quantity("max_qty", &facts.max_qty)?.unwrap_or_else(|| lots_max.saturating_mul(lot))
-        ),
+        qty_min,
+        qty_max,
         notional_min: Money(i128::from(notional.unwrap_or(0))),
         fee_maker: read.share("fee_maker", &facts.fee_maker, FEES)?,
         fee_taker: read.share("fee_taker", &facts.fee_taker, FEES)?,
@@ -261,6 +255,29 @@ impl Reader {
             Ok(value) => Ok(Some(value)),
             Err(error) => Err(self.refuse(key, text, why(error, decimals, expected))),
         }
+    }
+
+    /// Reads the smallest and the largest quantity: a lot, and all lots there can be, where nothing
+    /// is stated.
+    fn quantities(&self, facts: &Facts, lot: i64, scale: Scale) -> Result<(Qty, Qty), DataError> {
+        let read = |key, text| {
+            let value = self.number(key, text, scale.decimals(), "a quantity, \"0.001\"");
+            value.map_err(|error| self.beside_lot(error, scale))
+        };
+        let least = read("min_qty", &facts.min_qty)?.unwrap_or(lot);
+        if let (..0, Some(text)) = (least, &facts.min_qty) {
+            return Err(self.refuse("min_qty", text, "is negative; the least is 0"));
+        }
+        let stated = read("max_qty", &facts.max_qty)?;
+        if let (Some(most), Some(text)) = (stated, &facts.max_qty)
+            && most < least
+        {
+            let least = format_trimmed(i128::from(least), scale.decimals());
+            let why = format!("is less than min_qty, which is {least}");
+            return Err(self.refuse("max_qty", text, why));
+        }
+        let lots_max = i64::MAX.checked_div(lot.max(1)).unwrap_or(0);
+        Ok((Qty(least), Qty(stated.unwrap_or_else(|| lots_max.saturating_mul(lot)))))
     }
 
     /// Reads a leverage; 1 where none is stated.

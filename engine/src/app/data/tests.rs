@@ -594,7 +594,7 @@ fn what_cannot_be_opened_says_what_would() {
     let other = folder.file("o.log", b"1 {\"event\":\"heartbeat\"}\n");
     let perpetual = folder.file("binance_usdm_btcusdt_t.csv", TRADES.as_bytes());
     let fact = |text: &str| stated(&perpetual, "", &format!("BTC_USDT.PERP,{text}"));
-    let table: [(Request, &str); 34] = [
+    let table: [(Request, &str); 36] = [
         (Request::default(), "no data"),
         (stated(&missing, "", ""), "no file"),
         (stated(&dir, "", ""), "is no file"),
@@ -614,6 +614,8 @@ fn what_cannot_be_opened_says_what_would() {
         (fact("lot=1000000"), "state min_qty to fit the lot"),
         (fact("min_qty=1e18"), "is too large; the most is 9223372036854775.807"),
         (fact("min_notional=1e18"), "`1e18` is too large; the most is 9223372036.854775807"),
+        (fact("min_qty=-1"), "min_qty = `-1` is negative; the least is 0"),
+        (fact("max_qty=0"), "max_qty = `0` is less than min_qty, which is 0.001"),
         (fact("min_notional=-1"), "is negative; the least is 0"),
         (fact("min_notional=five"), "`five` is not an amount"),
         (fact("max_leverage=1e18"), "`1e18` is not a whole number from 1 to 1000"),
