@@ -1,12 +1,12 @@
 //! The one door to the file system. Every operation that can fail goes through [`Disk::attempt`],
 //! which names the operation and the path in the error and lets tests fail the n-th one.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FallocateFlags, FlockOperation};
+use rustix::fs::{FallocateFlags, FlockOperation, OFlags};
 
 use crate::error::{Action, DiskError, OpenError};
 use crate::layout::{segment_index, segment_name};
@@ -85,6 +85,18 @@ impl Disk {
         Ok(Lock { _file: file })
     }
 
+    /// True if somebody holds the journal's lock now. Takes it shared for a moment, without
+    /// waiting, which a writer that holds it does not notice; where there is no lock file, or none
+    /// that can be asked, nobody holds it.
+    pub(crate) fn is_locked(&self, dir: &Path) -> bool {
+        let path = dir.join(LOCK_NAME);
+        let Ok(file) = self.attempt(Action::Open, &path, || open_at_once(&path)) else {
+            return false;
+        };
+        let taken = rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared);
+        taken == Err(rustix::io::Errno::WOULDBLOCK)
+    }
+
     /// Creates a segment file of zeros whose space is reserved and whose name and length are
     /// durable. A file that cannot be completed is removed again.
     pub(crate) fn create_segment(
@@ -121,9 +133,29 @@ impl Disk {
         Ok(SegmentFile { file, path, disk: self.clone() })
     }
 
-    /// Opens an existing segment for reading.
+    /// Opens an existing segment for reading; anything but a regular file is refused, since a read
+    /// of it might wait or never end.
     pub(crate) fn open_for_reading(&self, path: &Path) -> Result<File, DiskError> {
-        self.attempt(Action::Open, path, || File::open(path))
+        self.attempt(Action::Open, path, || {
+            // Asked before as well: the mere opening of some devices does something.
+            regular(&std::fs::metadata(path)?)?;
+            let file = open_at_once(path)?;
+            regular(&file.metadata()?)?;
+            Ok(file)
+        })
+    }
+
+    /// Says why a file cannot be a segment of at most `limit` bytes; `None` if it can.
+    pub(crate) fn oddity(&self, path: &Path, limit: u64) -> Result<Option<String>, DiskError> {
+        let metadata = self.attempt(Action::Read, path, || std::fs::metadata(path))?;
+        let bytes = metadata.len();
+        Ok(match regular(&metadata) {
+            Err(refusal) => Some(refusal.to_string()),
+            Ok(()) if bytes > limit => {
+                Some(format!("it has {bytes} bytes, and a segment has at most {limit}"))
+            }
+            Ok(()) => None,
+        })
     }
 
     /// Length of a file now.
@@ -131,9 +163,32 @@ impl Disk {
         self.attempt(Action::Read, path, || Ok(std::fs::metadata(path)?.len()))
     }
 
+    /// Checks that a sealed segment is still there and has its length.
+    pub(crate) fn confirm_sealed(&self, path: &Path, bytes: u64) -> Result<(), DiskError> {
+        self.attempt(Action::Seal, path, || has_length(&std::fs::metadata(path)?, bytes))
+    }
+
     pub(crate) fn remove(&self, path: &Path) -> Result<(), DiskError> {
         self.attempt(Action::Remove, path, || std::fs::remove_file(path))
     }
+}
+
+/// Opens a file for reading without waiting for the other end of a pipe.
+fn open_at_once(path: &Path) -> io::Result<File> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+fn has_length(metadata: &Metadata, bytes: u64) -> io::Result<()> {
+    let found = metadata.len();
+    if found == bytes {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("the file has {found} bytes instead of {bytes}")))
+}
+
+fn regular(metadata: &Metadata) -> io::Result<()> {
+    if metadata.is_file() { Ok(()) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
 /// The exclusive right to write a journal. The kernel releases it with the file, also when the
@@ -187,6 +242,19 @@ impl SegmentFile {
     /// Makes content and length durable (fsync).
     pub(crate) fn sync_all(&self) -> Result<(), DiskError> {
         self.attempt(Action::Sync, File::sync_all)
+    }
+
+    /// Checks that nobody cut, moved or removed the file since it was made: it still has `bytes`
+    /// bytes, and its path still names it. Without this a run would end well whose records nobody
+    /// can read.
+    pub(crate) fn confirm(&self, bytes: u64) -> Result<(), DiskError> {
+        self.attempt(Action::Seal, |file| {
+            let (own, named) = (file.metadata()?, std::fs::metadata(&self.path)?);
+            if (own.dev(), own.ino()) != (named.dev(), named.ino()) {
+                return Err(io::Error::other("the path names another file"));
+            }
+            has_length(&own, bytes)
+        })
     }
 
     pub(crate) fn shorten(&self, bytes: u64) -> Result<(), DiskError> {

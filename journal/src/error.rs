@@ -35,6 +35,8 @@ pub enum Action {
     Sync,
     /// Bring the directory's entries to stable storage.
     SyncDirectory,
+    /// Check, before a seal, that a segment is still what was written.
+    Seal,
     /// Cut the unused end off a sealed segment.
     Shorten,
     /// Remove a segment file that holds no accepted record.
@@ -63,6 +65,10 @@ impl Action {
             Self::Populate => {
                 "free memory and disk space, or choose the pwrite sink on kernels before 5.14"
             }
+            Self::Seal => {
+                "another program cut, moved or removed the journal's files while they were \
+                 written; stop that program, keep what is left and run again"
+            }
             Self::Write | Self::Shorten | Self::Remove => "check the disk and the file's owner",
             Self::Sync | Self::SyncDirectory => {
                 "treat the newest records as lost, check the disk, and recover before a new run"
@@ -86,6 +92,7 @@ impl fmt::Display for Action {
             Self::Read => write!(out, "read"),
             Self::Sync => write!(out, "sync"),
             Self::SyncDirectory => write!(out, "sync the directory"),
+            Self::Seal => write!(out, "seal"),
             Self::Shorten => write!(out, "shorten"),
             Self::Remove => write!(out, "remove"),
         }
@@ -250,6 +257,14 @@ pub enum ReadError {
         path: PathBuf,
         /// Its version.
         version: u32,
+    },
+    /// A writer is at work: what is there now is not all there will be.
+    #[error(
+        "journal {} is being written by a running session; wait for its end", .dir.display()
+    )]
+    BeingWritten {
+        /// The directory.
+        dir: PathBuf,
     },
     /// Bytes that were on stable storage are damaged, missing or out of place.
     #[error(

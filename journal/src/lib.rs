@@ -56,7 +56,7 @@ pub mod layout;
 pub mod recovery;
 /// The lettered table that tells clean, torn and corrupt apart.
 pub mod verdict;
-/// Read-only check and summary of a whole journal.
+/// Read-only check of a whole journal.
 pub mod verify;
 
 /// Payloads of the journal's own records.
@@ -85,6 +85,8 @@ mod sink;
 mod spare;
 /// The checksum of a record.
 mod sum;
+/// Read-only summary of a journal from headers and ends.
+mod summary;
 /// The search for valid records behind the end of the valid prefix.
 mod survey;
 /// The walk over all frames of a journal up to its end or its first fault.
@@ -107,6 +109,7 @@ pub use reader::{Reader, Record};
 pub use recovery::{Recovery, recover};
 pub use sink::SinkKind;
 pub use spare::Keeper;
+pub use summary::{Info, InputSpan, SegmentInfo, info};
 pub use verdict::{Case, Verdict};
-pub use verify::{Info, InputSpan, Report, SegmentInfo, info, verify};
+pub use verify::{Report, at_rest, verify};
 pub use writer::{Options, Sealed, Writer};

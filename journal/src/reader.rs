@@ -36,6 +36,8 @@ pub struct Reader {
     joined: Vec<u8>,
     open: Option<(RecordHeader, u64)>,
     verdict: Option<Verdict>,
+    /// Intact records behind the end.
+    orphans: u64,
 }
 
 impl Reader {
@@ -47,7 +49,7 @@ impl Reader {
     /// [`ReadError::Disk`] if the file system refuses.
     pub fn open(dir: &Path) -> Result<Self, ReadError> {
         let walk = Walk::open(&Disk::default(), dir, false)?.map_err(corrupt)?;
-        Ok(Self { walk, joined: Vec::new(), open: None, verdict: None })
+        Ok(Self { walk, joined: Vec::new(), open: None, verdict: None, orphans: 0 })
     }
 
     /// The next record, or `None` at the end of the valid prefix: the seal, the end of a live or
@@ -69,6 +71,7 @@ impl Reader {
                 Step::End(ending) => {
                     let verdict = ending.case.verdict(ending.at);
                     self.verdict = Some(verdict);
+                    self.orphans = ending.orphans;
                     return match verdict {
                         Verdict::Corrupt { .. } => Err(corrupt(ending)),
                         Verdict::Clean | Verdict::Torn { .. } => Ok(None),
@@ -95,6 +98,12 @@ impl Reader {
     #[must_use]
     pub fn verdict(&self) -> Option<Verdict> {
         self.verdict
+    }
+
+    /// Records behind a torn place that are intact by themselves, once `next` has returned `None`.
+    #[must_use]
+    pub fn orphans(&self) -> u64 {
+        self.orphans
     }
 
     /// Adds a piece; header and number of the record if it is complete.

@@ -12,7 +12,9 @@ use crate::disk::Disk;
 use crate::error::{DiskError, OpenError, ReadError};
 use crate::frame;
 use crate::header::SegmentHeader;
-use crate::layout::{HEADER_BYTES, KIND_RECOVERED, segment_name, to_u64, to_usize};
+use crate::layout::{
+    HEADER_BYTES, KIND_RECOVERED, SEGMENT_BYTES_MAX, segment_name, to_u64, to_usize,
+};
 use crate::verdict::Verdict;
 use crate::verify::{Report, examine};
 use crate::walk::{Ending, Walk};
@@ -48,7 +50,10 @@ pub(crate) fn recover_on(disk: &Disk, dir: &Path) -> Result<Recovery, OpenError>
     }
     let _lock = disk.lock(dir)?;
     for index in disk.segments(dir)? {
-        disk.open_segment(dir, index)?.sync_all()?;
+        let path = dir.join(segment_name(index));
+        if disk.oddity(&path, SEGMENT_BYTES_MAX)?.is_none() {
+            disk.open_segment(dir, index)?.sync_all()?;
+        }
     }
     disk.sync_dir(dir)?;
     let (report, end) = examine(disk, dir)?;

@@ -1,4 +1,7 @@
-//! The sealing of a full segment: sync, hash, END_SEGMENT, sync, cut.
+//! The sealing of a full segment: look, sync, hash, END_SEGMENT, sync, cut.
+//!
+//! The look comes first because a file that another program cut or removed takes writes without an
+//! error: nothing but its length and its name tell.
 //!
 //! The order makes END_SEGMENT a proof: it is written only after everything before it was synced,
 //! and the file is shortened only after END_SEGMENT was synced. So a valid END_SEGMENT means that
@@ -76,6 +79,7 @@ pub(crate) fn seal(
     let index = segment.index;
     // The mapping goes first: nothing may store into a file that is about to be shortened.
     let file = segment.into_file();
+    file.confirm(place.segment_bytes)?;
     if place.sync {
         file.sync_data()?;
     }

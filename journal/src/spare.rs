@@ -45,8 +45,8 @@ pub(crate) struct Workshop {
     pub(crate) next_index: u64,
     /// Hash of the last sealed segment.
     pub(crate) previous_hash: [u8; 32],
-    /// Length of all sealed files.
-    pub(crate) sealed_bytes: u64,
+    /// Lengths of all sealed files, from segment 0 on.
+    pub(crate) sealed: Vec<u64>,
     /// Keeps other writers out until the last seal is done.
     pub(crate) _lock: Arc<Lock>,
 }
@@ -78,11 +78,14 @@ impl Workshop {
     /// Seals a segment; after the final one, removes the spares that nobody needs.
     pub(crate) fn seal(&mut self, retired: Retired) -> Result<SealReport, DiskError> {
         let (is_final, index) = (retired.is_final, retired.segment.index);
+        if is_final {
+            self.confirm_sealed()?;
+        }
         let footer = seal(retired, self.place, self.previous_hash)?;
         self.previous_hash = footer.hash;
         let durable_off = footer.durable_off.saturating_add(crate::control::END_SEGMENT_BYTES);
         let in_file = durable_off.saturating_sub(self.place.absolute(index, 0));
-        self.sealed_bytes = self.sealed_bytes.saturating_add(in_file);
+        self.sealed.push(in_file);
         if is_final {
             self.remove_spares(index)?;
         }
@@ -90,9 +93,17 @@ impl Workshop {
             durable_off,
             durable_seq: footer.last_seq,
             hash: footer.hash,
-            bytes: self.sealed_bytes,
+            bytes: self.sealed.iter().sum(),
             is_final,
         })
+    }
+
+    /// Checks, before the run is called whole, that no sealed segment was cut or removed since.
+    fn confirm_sealed(&self) -> Result<(), DiskError> {
+        for (index, bytes) in (0_u64..).zip(&self.sealed) {
+            self.disk.confirm_sealed(&self.dir.join(segment_name(index)), *bytes)?;
+        }
+        Ok(())
     }
 
     fn remove_spares(&self, last: u64) -> Result<(), DiskError> {

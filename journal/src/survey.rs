@@ -36,6 +36,11 @@ pub(crate) fn survey(
     let mut found = Survey::default();
     for &index in indexes.iter().filter(|&&index| index >= first) {
         let path = dir.join(segment_name(index));
+        if disk.oddity(&path, place.segment_bytes)?.is_some() {
+            // No record can lie there, and a search might never end.
+            found.dirt = true;
+            continue;
+        }
         let mut window = Window::open(disk, &path, place.segment_bytes)?;
         let start = if index == first { offset } else { 0 };
         let search = Search { place, index };

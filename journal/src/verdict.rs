@@ -19,6 +19,7 @@
 //! | K | END_SEGMENT or BARRIER, which disagrees with what it seals | – | Corrupt: altered |
 //! | L | END_SEGMENT | bytes in its file, or a segment after the final one | Corrupt |
 //! | M | the header of segment 0 | – | Corrupt: it was durable before the run began |
+//! | N | a file that is not regular, or longer than a segment | – | Corrupt: none of ours |
 //!
 //! One more state is no ending: a segment without a valid END_SEGMENT whose successor's header
 //! continues exactly where it stops (record number, input sequence, time and end offset) is
@@ -76,11 +77,13 @@ pub enum Case {
     BytesBehindSeal,
     /// M: the first header.
     FirstHeader,
+    /// N: a file that can be no segment.
+    NoSegmentFile,
 }
 
 impl Case {
     /// All cases in the order of the table.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Sealed,
         Self::Unsealed,
         Self::OpenFragments,
@@ -94,6 +97,7 @@ impl Case {
         Self::WrongSeal,
         Self::BytesBehindSeal,
         Self::FirstHeader,
+        Self::NoSegmentFile,
     ];
 
     /// The letter of the row.
@@ -113,6 +117,7 @@ impl Case {
             Self::WrongSeal => 'K',
             Self::BytesBehindSeal => 'L',
             Self::FirstHeader => 'M',
+            Self::NoSegmentFile => 'N',
         }
     }
 
@@ -130,7 +135,8 @@ impl Case {
             | Self::ForeignSegment
             | Self::WrongSeal
             | Self::BytesBehindSeal
-            | Self::FirstHeader => Verdict::Corrupt { at },
+            | Self::FirstHeader
+            | Self::NoSegmentFile => Verdict::Corrupt { at },
         }
     }
 
@@ -149,6 +155,7 @@ impl Case {
             Self::WrongSeal => "the segment does not fit its seal",
             Self::BytesBehindSeal => "bytes lie behind a seal",
             Self::FirstHeader => "the first header is damaged",
+            Self::NoSegmentFile => "a file that can be no segment lies here",
         }
     }
 }
@@ -172,6 +179,8 @@ pub(crate) enum Sight {
     WrongSeal,
     /// Bytes after an END_SEGMENT.
     BytesBehind,
+    /// A file that can be no segment.
+    NoSegmentFile,
 }
 
 impl Sight {
@@ -204,6 +213,7 @@ pub(crate) fn decide(evidence: &Evidence) -> Case {
         Sight::ForeignHeader => Case::ForeignSegment,
         Sight::WrongSeal => Case::WrongSeal,
         Sight::BytesBehind => Case::BytesBehindSeal,
+        Sight::NoSegmentFile => Case::NoSegmentFile,
         Sight::NoRecord | Sight::BadRecord | Sight::LostHeader if proven => Case::ProvenDamage,
         Sight::NoRecord | Sight::BadRecord | Sight::LostHeader if short => Case::ShortFile,
         Sight::LostHeader => Case::LostHeader,

@@ -1,21 +1,13 @@
-//! Read-only check (`verify`) and summary (`info`) of a whole journal. Neither takes the lock or
-//! writes a byte; beside a live writer they describe a moment of it.
+//! Read-only check of a whole journal. It writes no byte; beside a live writer, whose lock it
+//! notices, it describes a moment.
 
 use std::path::{Path, PathBuf};
 
-use crate::control::{END_SEGMENT_BYTES, EndSegment};
 use crate::disk::Disk;
 use crate::error::ReadError;
-use crate::frame::check;
-use crate::header::{FirstPage, Identity, SegmentHeader};
-use crate::layout::{
-    HEADER_BYTES, KIND_END_SEGMENT, LANE_COUNT, LANE_INPUT, RecordHeader, SEGMENT_BYTES_MIN,
-    segment_name,
-};
-use crate::seal::Place;
+use crate::layout::LANE_COUNT;
 use crate::verdict::{Case, Verdict};
-use crate::walk::{Ending, Step, Walk, read_first_page};
-use crate::window::Window;
+use crate::walk::{Ending, Step, Walk};
 
 /// What [`verify`] found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,6 +30,8 @@ pub struct Report {
     pub orphans: u64,
     /// True if the run ended in order.
     pub sealed: bool,
+    /// True if a writer was at work: what is not written yet is no damage, and more will come.
+    pub live: bool,
     /// What was found where, for people.
     pub detail: String,
 }
@@ -49,7 +43,49 @@ pub struct Report {
 /// [`ReadError::NoJournal`], [`ReadError::Version`] and [`ReadError::Disk`] if it cannot be checked
 /// at all; damage is a verdict and not an error.
 pub fn verify(dir: &Path) -> Result<Report, ReadError> {
-    examine(&Disk::default(), dir).map(|(report, _)| report)
+    let disk = Disk::default();
+    // Asked first: a writer that ends meanwhile has sealed what the walk then sees.
+    let locked = disk.is_locked(dir);
+    let (mut report, _) = examine(&disk, dir)?;
+    if locked && !report.sealed {
+        report.beside_writer();
+    }
+    Ok(report)
+}
+
+/// Refuses a journal that a writer is at work on, for readers that open it more than once and must
+/// find the same each time. No second writer can come once the first is gone.
+///
+/// # Errors
+/// [`ReadError::BeingWritten`] if a writer holds the journal.
+pub fn at_rest(dir: &Path) -> Result<(), ReadError> {
+    if Disk::default().is_locked(dir) {
+        return Err(ReadError::BeingWritten { dir: dir.to_path_buf() });
+    }
+    Ok(())
+}
+
+/// True if an ending is only what a writer has not written yet.
+pub(crate) fn is_in_flight(ending: &Ending) -> bool {
+    ending.orphans == 0 && !matches!(ending.case.verdict(0), Verdict::Corrupt { .. })
+}
+
+impl Report {
+    /// Tells what was found beside a writer: a tail with nothing behind it is not torn but on its
+    /// way.
+    fn beside_writer(&mut self) {
+        self.live = true;
+        if self.orphans > 0 || matches!(self.verdict, Verdict::Corrupt { .. }) {
+            return;
+        }
+        self.verdict = Verdict::Clean;
+        self.case = Case::Unsealed;
+        self.segment = None;
+        self.detail = format!(
+            "case {}: a session is writing the journal, its records so far are whole",
+            self.case.letter()
+        );
+    }
 }
 
 /// Verifies, and keeps the walk at its end for a repair; there is no walk if the journal is corrupt
@@ -90,145 +126,7 @@ fn report(ending: &Ending, walk: Option<&Walk>, lanes: [u64; LANE_COUNT]) -> Rep
         last_ts_ns: walk.map_or(i64::MIN, |walk| walk.order().last_ts_ns()),
         orphans: ending.orphans,
         sealed: ending.case == Case::Sealed,
+        live: false,
         detail: format!("case {}: {}", ending.case.letter(), ending.detail),
     }
-}
-
-/// What [`info`] found.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Info {
-    /// Who wrote the journal.
-    pub identity: Identity,
-    /// Length of a segment that is not sealed.
-    pub segment_bytes: u64,
-    /// The segments that were begun, in order.
-    pub segments: Vec<SegmentInfo>,
-    /// Segment files without a header: spares of a live or killed run.
-    pub spares: u64,
-    /// Records, the journal's own and every piece of a fragmented record included.
-    pub records: u64,
-    /// True if the run ended in order.
-    pub sealed: bool,
-}
-
-/// One segment of an [`Info`].
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SegmentInfo {
-    /// Place in the journal, from 0.
-    pub index: u64,
-    /// The file.
-    pub path: PathBuf,
-    /// Its length.
-    pub bytes: u64,
-    /// Records in it, END_SEGMENT included.
-    pub records: u64,
-    /// Its inputs; `None` if it holds none.
-    pub inputs: Option<InputSpan>,
-    /// True if END_SEGMENT is written.
-    pub sealed: bool,
-}
-
-/// The inputs of a segment, first and last inclusive.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct InputSpan {
-    /// Sequence of the first input.
-    pub first_seq: u64,
-    /// Time of the first input in nanoseconds.
-    pub first_ts_ns: i64,
-    /// Sequence of the last input.
-    pub last_seq: u64,
-    /// Time of the last input in nanoseconds.
-    pub last_ts_ns: i64,
-}
-
-/// Summarises a journal from headers and footers; only unsealed segments are read through. It
-/// describes and does not check: use [`verify`] for that.
-///
-/// # Errors
-/// [`ReadError::NoJournal`] if there is none, [`ReadError::Version`] if another version wrote it,
-/// [`ReadError::Corrupt`] if its first header is damaged, [`ReadError::Disk`] if the file system
-/// refuses.
-pub fn info(dir: &Path) -> Result<Info, ReadError> {
-    let disk = Disk::default();
-    let first = Walk::open(&disk, dir, false)?.map_err(crate::reader::corrupt)?;
-    let mut info = Info {
-        identity: *first.identity(),
-        segment_bytes: first.place().segment_bytes,
-        segments: Vec::new(),
-        spares: 0,
-        records: 0,
-        sealed: false,
-    };
-    for index in disk.segments(dir)? {
-        let FirstPage::Valid(header) = read_first_page(&disk, dir, index)? else {
-            info.spares = info.spares.saturating_add(1);
-            continue;
-        };
-        let (segment, is_final) = describe(&disk, dir, &header)?;
-        info.records = info.records.saturating_add(segment.records);
-        info.sealed = is_final;
-        info.segments.push(segment);
-    }
-    Ok(info)
-}
-
-/// Describes one segment, and says whether the run ended with it.
-fn describe(
-    disk: &Disk,
-    dir: &Path,
-    header: &SegmentHeader,
-) -> Result<(SegmentInfo, bool), ReadError> {
-    let path = dir.join(segment_name(header.index));
-    let mut window = Window::open(disk, &path, SEGMENT_BYTES_MIN)?;
-    let bytes = disk.length(&path)?;
-    let mut footer = footer_at_end(&mut window, header, bytes)?;
-    let mut first: Option<RecordHeader> = None;
-    let mut walk = Walk::at_segment(disk, dir, header, false)?;
-    let mut last = *walk.order();
-    while footer.is_none() || first.is_none() {
-        match walk.step()? {
-            Step::Frame(frame) if walk.index() == header.index => {
-                last = *walk.order();
-                footer = footer.or(walk.footer().copied());
-                if frame.header.lane == LANE_INPUT && first.is_none() {
-                    first = Some(frame.header);
-                }
-            }
-            Step::Frame(_) | Step::End(_) => break,
-        }
-    }
-    let (records, last_seq, last_ts_ns) = match &footer {
-        Some(footer) => (footer.records.saturating_add(1), footer.last_seq, footer.last_ts_ns),
-        None => {
-            let records = last.next_rec_no().saturating_sub(header.base_rec_no);
-            (records, last.last_seq(), last.last_ts_ns())
-        }
-    };
-    let inputs = first.map(|first| InputSpan {
-        first_seq: first.seq,
-        first_ts_ns: first.ts_ns,
-        last_seq,
-        last_ts_ns,
-    });
-    let sealed = footer.is_some();
-    let segment = SegmentInfo { index: header.index, path, bytes, records, inputs, sealed };
-    Ok((segment, footer.is_some_and(|footer| footer.is_final)))
-}
-
-/// END_SEGMENT of a sealed file, which ends with it.
-fn footer_at_end(
-    window: &mut Window,
-    header: &SegmentHeader,
-    bytes: u64,
-) -> Result<Option<EndSegment>, ReadError> {
-    let offset = bytes.saturating_sub(END_SEGMENT_BYTES);
-    if offset < HEADER_BYTES {
-        return Ok(None);
-    }
-    let place =
-        Place { segment_bytes: header.segment_bytes, nonce: header.identity.nonce, sync: true };
-    let at = place.absolute(header.index, offset);
-    let frame = check(window.view(offset, END_SEGMENT_BYTES)?, place.nonce, at);
-    let payload = frame.ok().filter(|frame| frame.header.kind == KIND_END_SEGMENT);
-    Ok(payload.and_then(|frame| EndSegment::decode(frame.payload)))
 }

@@ -15,7 +15,7 @@ use crate::frame::{Fault, check};
 use crate::header::{FirstPage, Identity, SegmentHeader};
 use crate::layout::{
     FRAME_ALIGN, FRAME_BYTES_MAX, HEADER_BYTES, KIND_BARRIER, KIND_END_SEGMENT, LANE_CONTROL,
-    RecordHeader, SEGMENT_BYTES_MIN, segment_name, to_usize,
+    RecordHeader, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, segment_name, to_usize,
 };
 use crate::order::Order;
 use crate::seal::{Place, hash};
@@ -121,17 +121,28 @@ impl Walk {
         if first != 0 {
             return Ok(Err(corrupt(Case::MissingSegment, "the first segment file is missing")));
         }
+        if let Some(oddity) = disk.oddity(&path, SEGMENT_BYTES_MAX)? {
+            return Ok(Err(corrupt(Case::NoSegmentFile, &oddity)));
+        }
         let mut window = Window::open(disk, &path, SEGMENT_BYTES_MIN)?;
         match first_page(&mut window)? {
             FirstPage::Valid(header) if header.index == 0 => {
-                Self::at_segment(disk, dir, &header, hashing).map(Ok)
+                match disk.oddity(&path, header.segment_bytes)? {
+                    Some(oddity) => Ok(Err(corrupt(Case::NoSegmentFile, &oddity))),
+                    None => Self::at_segment(disk, dir, &header, hashing).map(Ok),
+                }
             }
             FirstPage::Valid(_) => {
                 Ok(Err(corrupt(Case::ForeignSegment, "the file is another segment, misnamed")))
             }
             FirstPage::Version(version) => Err(ReadError::Version { path, version }),
-            FirstPage::Zero if window.is_zero_from(0)? => Err(no_journal()),
-            FirstPage::Zero | FirstPage::Damaged => {
+            // The first header is durable before a second file is made: a creation that was cut
+            // short leaves one file.
+            FirstPage::Zero if indexes.len() == 1 && window.is_zero_from(0)? => Err(no_journal()),
+            FirstPage::Zero => {
+                Ok(Err(corrupt(Case::FirstHeader, "the header of the first segment is gone")))
+            }
+            FirstPage::Damaged => {
                 Ok(Err(corrupt(Case::FirstHeader, "the header of the first segment is damaged")))
             }
         }
@@ -326,6 +337,9 @@ impl Walk {
         let next = self.index.saturating_add(1);
         let behind = survey(&self.disk, &self.dir, &indexes, self.place, here)?;
         if indexes.contains(&next) {
+            if let Some(ending) = self.odd(next)? {
+                return Ok(Some(ending));
+            }
             let page = read_first_page(&self.disk, &self.dir, next)?;
             if let Some(ending) = self.foreign(&page, next)? {
                 return Ok(Some(ending));
@@ -373,6 +387,9 @@ impl Walk {
         }
         if !indexes.contains(&next) {
             return self.missing(next).map(Some);
+        }
+        if let Some(ending) = self.odd(next)? {
+            return Ok(Some(ending));
         }
         let page = read_first_page(&self.disk, &self.dir, next)?;
         if let Some(ending) = self.foreign(&page, next)? {
@@ -431,6 +448,15 @@ impl Walk {
             FirstPage::Zero | FirstPage::Damaged => return Ok(None),
         };
         self.ending(Sight::ForeignHeader, (index, 0), Survey::default(), &detail).map(Some)
+    }
+
+    /// The ending at a file that can be no segment of this journal.
+    fn odd(&self, index: u64) -> Result<Option<Ending>, ReadError> {
+        let path = self.dir.join(segment_name(index));
+        let Some(oddity) = self.disk.oddity(&path, self.place.segment_bytes)? else {
+            return Ok(None);
+        };
+        self.ending(Sight::NoSegmentFile, (index, 0), Survey::default(), &oddity).map(Some)
     }
 
     fn missing(&self, index: u64) -> Result<Ending, ReadError> {

@@ -113,7 +113,7 @@ impl Writer {
             place,
             next_index: 0,
             previous_hash: [0; 32],
-            sealed_bytes: 0,
+            sealed: Vec::new(),
             _lock: Arc::clone(&lock),
         };
         let order = Order::start();

@@ -80,9 +80,13 @@ pub(crate) fn read(dir: &Path) -> (Vec<Given>, Result<Verdict, ReadError>) {
     }
 }
 
-/// The bytes of all segment files, in order.
+/// The bytes of all segment files, in order; of what is no file, none.
 pub(crate) fn files(dir: &Path) -> Vec<Vec<u8>> {
-    (0..).map_while(|index| std::fs::read(segment(dir, index)).ok()).collect()
+    let paths = (0..).map(|index| segment(dir, index));
+    let found = paths.map_while(|path| Some((path.metadata().ok()?.is_file(), path)));
+    found
+        .map(|(is_file, path)| if is_file { std::fs::read(path).unwrap() } else { vec![] })
+        .collect()
 }
 
 pub(crate) fn segment(dir: &Path, index: u64) -> PathBuf {

@@ -397,6 +397,69 @@ fn m_damaged_first_header_is_corrupt() {
         edit(dir, 0, |bytes| bytes[..4096].fill(0));
     };
     check(zeroed, Case::FirstHeader, 0);
+    let emptied = |dir: &Path| {
+        write_sealed(dir, &script(45));
+        edit(dir, 0, Vec::clear);
+    };
+    check(emptied, Case::FirstHeader, 0);
+    let all_zeros = |dir: &Path| {
+        write_killed(dir, &script(45));
+        edit(dir, 0, |bytes| bytes.fill(0));
+    };
+    check(all_zeros, Case::FirstHeader, 0);
+}
+
+#[test]
+fn n_what_is_no_segment_file_is_corrupt_and_nobody_waits_for_it() {
+    let pipe = |dir: &Path| {
+        write_killed(dir, &script(45));
+        replace(dir, 2, |path| {
+            let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+            let kind = rustix::fs::FileType::Fifo;
+            rustix::fs::mknodat(rustix::fs::CWD, path, kind, mode, 0).unwrap();
+        });
+    };
+    check(pipe, Case::NoSegmentFile, 2);
+    let endless = |dir: &Path| {
+        write_killed(dir, &script(45));
+        replace(dir, 0, |path| std::os::unix::fs::symlink("/dev/zero", path).unwrap());
+    };
+    check(endless, Case::NoSegmentFile, 0);
+    let behind_the_end = |dir: &Path| {
+        write_killed(dir, &script(45));
+        std::os::unix::fs::symlink("/dev/zero", segment(dir, 3)).unwrap();
+    };
+    check(behind_the_end, Case::NoSegmentFile, 3);
+    let directory = |dir: &Path| {
+        write_sealed(dir, &script(45));
+        replace(dir, 1, |path| std::fs::create_dir(path).unwrap());
+    };
+    check(directory, Case::NoSegmentFile, 1);
+}
+
+#[test]
+fn n_files_longer_than_a_segment_are_corrupt_and_not_read() {
+    let lengthen = |dir: &Path, index, bytes| {
+        let file = std::fs::OpenOptions::new().write(true).open(segment(dir, index)).unwrap();
+        file.set_len(bytes).unwrap();
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    for (index, bytes) in [(0, 1 << 40), (1, 1 << 40), (2, 1 << 40), (0, 8193), (2, 8193)] {
+        let dir = scratch.path().join(format!("{index}-{bytes}"));
+        write_killed(&dir, &script(45));
+        lengthen(&dir, index, bytes);
+        let report = verify(&dir).unwrap();
+        assert_eq!(report.case, Case::NoSegmentFile, "{}", report.detail);
+        assert_eq!(report.segment, Some(segment(&dir, index)));
+        assert!(report.detail.contains(&format!("it has {bytes} bytes")), "{}", report.detail);
+        assert!(!recover(&dir).unwrap().repaired);
+    }
+}
+
+fn replace(dir: &Path, index: u64, make: impl FnOnce(&Path)) {
+    let path = segment(dir, index);
+    std::fs::remove_file(&path).unwrap();
+    make(&path);
 }
 
 /// A journal killed just after a roll, before the segment left behind was sealed.
@@ -507,6 +570,7 @@ fn table_decides_every_combination() {
                 (Sight::ForeignHeader, _) => 'J',
                 (Sight::WrongSeal, _) => 'K',
                 (Sight::BytesBehind, _) => 'L',
+                (Sight::NoSegmentFile, _) => 'N',
                 (_, true) if proven => 'G',
                 (_, true) if short => 'H',
                 (Sight::LostHeader, _) => 'F',
@@ -519,10 +583,10 @@ fn table_decides_every_combination() {
         }
     }
     let letters: String = Case::ALL.iter().map(|case| case.letter()).collect();
-    assert_eq!(letters, "ABCDEFGHIJKLM");
+    assert_eq!(letters, "ABCDEFGHIJKLMN");
 }
 
-const SIGHTS: [Sight; 8] = [
+const SIGHTS: [Sight; 9] = [
     Sight::FinalFooter,
     Sight::NoRecord,
     Sight::BadRecord,
@@ -531,6 +595,7 @@ const SIGHTS: [Sight; 8] = [
     Sight::ForeignHeader,
     Sight::WrongSeal,
     Sight::BytesBehind,
+    Sight::NoSegmentFile,
 ];
 
 #[test]
