@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use journal::{ReadError, Reader, info};
+use journal::{ReadError, Reader, Verdict, at_rest, info};
 use model::event::{Body, Event, FLAG_DERIVED, FLAG_LAST, Kind, Lane};
 use model::id::Seq;
 use model::order::EndReason;
@@ -22,7 +22,7 @@ use crate::setup::{SEMANTICS, Setup};
 use crate::source::{Message, Progress, Source};
 use crate::tape::{
     Comparison, Difference, JournaledEvents, KIND_RULES_LOADED, KIND_RUN_METADATA, KIND_TEXT_MIN,
-    Tape, TapeError,
+    Reach, Tape, TapeError,
 };
 use crate::topology::Placement;
 
@@ -41,6 +41,18 @@ pub struct Origin {
     pub build_hash: [u8; 32],
     /// Records of all lanes.
     pub records: u64,
+    /// The tear at its end, if there is one.
+    pub torn: Option<Tear>,
+}
+
+/// Where a crash took the end of a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tear {
+    /// Absolute offset of the first byte that is no record.
+    pub at: u64,
+    /// Records behind it that are intact by themselves: they are given up, since what stood between
+    /// is not known.
+    pub orphans: u64,
 }
 
 /// The outcome of a replay.
@@ -50,8 +62,12 @@ pub struct Replayed {
     pub compared: u64,
     /// Records of the journal.
     pub records: u64,
-    /// The first difference, by seq.
+    /// The first difference, by seq; when interrupted, the first so far.
     pub difference: Option<Difference>,
+    /// True if the control stopped the replay before the journal's end.
+    pub interrupted: bool,
+    /// The tear at the journal's end: what was compared is what stands before it.
+    pub torn: Option<Tear>,
     /// What the recomputed session did.
     pub summary: Summary,
 }
@@ -112,6 +128,20 @@ impl Origin {
     /// # Errors
     /// [`ReplayError`] when the journal does not hold it or is of other semantics.
     pub fn read(dir: &Path) -> Result<Self, ReplayError> {
+        Self::read_while(dir, |_| true)
+    }
+
+    /// Reads the beginning only: setup, rules and start. What the journal ends with is not known
+    /// then, whatever state it is in.
+    ///
+    /// # Errors
+    /// [`ReplayError`] when the journal does not hold it or is of other semantics.
+    pub fn begin(dir: &Path) -> Result<Self, ReplayError> {
+        Self::read_while(dir, |kind| kind != Kind::SessionStart as u16)
+    }
+
+    /// Reads up to the first record whose kind says so, that one included.
+    fn read_while(dir: &Path, goes_on: impl Fn(u16) -> bool) -> Result<Self, ReplayError> {
         let mut reader = Reader::open(dir)?;
         let build_hash = reader.identity().build_hash;
         let journaled = reader.identity().semantics;
@@ -125,7 +155,8 @@ impl Origin {
         let mut records = 0_u64;
         while let Some(record) = reader.next()? {
             records = records.saturating_add(1);
-            match record.header.kind {
+            let kind = record.header.kind;
+            match kind {
                 KIND_RUN_METADATA => {
                     let parsed: Setup =
                         serde_json::from_slice(record.payload).map_err(ReplayError::Metadata)?;
@@ -142,9 +173,16 @@ impl Origin {
                 }
                 _ => {}
             }
+            if !goes_on(kind) {
+                break;
+            }
         }
+        let torn = match reader.verdict() {
+            Some(Verdict::Torn { at }) => Some(Tear { at, orphans: reader.orphans() }),
+            Some(Verdict::Clean | Verdict::Corrupt { .. }) | None => None,
+        };
         let setup = setup.ok_or(ReplayError::NoMetadata)?;
-        Ok(Self { setup, texts, start, end, build_hash, records })
+        Ok(Self { setup, texts, start, end, build_hash, records, torn })
     }
 }
 
@@ -155,17 +193,41 @@ fn reason(payload: &[u8], seq: u64) -> Result<EndReason, TapeError> {
     Ok(end.reason)
 }
 
+/// The caller's control of a replay. One that stops breaks the replay off: the session it computes
+/// does not end there, so nothing of an end may be computed.
+struct BreakOff<'a> {
+    control: &'a mut dyn Control,
+    stopped: bool,
+}
+
+impl Control for BreakOff<'_> {
+    fn stop(&mut self) -> bool {
+        self.stopped |= self.control.stop();
+        self.stopped
+    }
+
+    fn reason(&self) -> Option<EndReason> {
+        None
+    }
+
+    fn progress(&mut self, progress: &Progress, now: Nanos) {
+        self.control.progress(progress, now);
+    }
+}
+
 /// Replays a journal on a placement. `texts` in place of the journal's own rules ask what they
 /// would have decided: then the comparison tells where they part.
 ///
 /// # Errors
-/// [`ReplayError`] when the journal cannot be replayed.
+/// [`ReplayError`] when the journal cannot be replayed, also because a session is writing it: each
+/// lane is read by itself, and all must end at the same place.
 pub fn replay(
     dir: &Path,
     texts: Option<Vec<RulesText>>,
     placement: &Placement,
     control: &mut dyn Control,
 ) -> Result<Replayed, ReplayError> {
+    at_rest(dir)?;
     let origin = Origin::read(dir)?;
     let checked = program::load(texts.unwrap_or_else(|| origin.texts.clone())).map_err(Box::new)?;
     let mut session = Session::build(origin.setup.clone(), &checked)?;
@@ -191,17 +253,22 @@ pub fn replay(
         let lanes = lanes.into_iter().map(lane).collect::<Result<Vec<_>, _>>()?;
         Pipeline::fused(stations, Tape::Compare(lanes))
     };
+    let mut control = BreakOff { control, stopped: false };
     let (summary, finished) =
-        session.run(&mut source, pipeline, origin.start, origin.end, control)?;
+        session.run(&mut source, pipeline, origin.start, origin.end, &mut control)?;
     if let Some(fault) = source.fault {
         return Err(fault.into());
     }
     // A run that was killed while it ended has a SessionEnd and no seal.
-    let complete = origin.end.is_some() && info(dir)?.sealed;
+    let reach = match control.stopped {
+        true => Reach::BrokenOff,
+        false if origin.end.is_some() && info(dir)?.sealed => Reach::Sealed,
+        false => Reach::Killed,
+    };
     let mut compared = 0_u64;
     let mut first: Option<Difference> = None;
     for comparison in finished.tapes.into_iter().flat_map(Tape::into_comparisons) {
-        let (count, difference) = comparison.finish(complete)?;
+        let (count, difference) = comparison.finish(reach)?;
         compared = compared.saturating_add(count);
         if let Some(found) = difference
             && first.as_ref().is_none_or(|known| found.seq < known.seq)
@@ -209,7 +276,14 @@ pub fn replay(
             first = Some(found);
         }
     }
-    Ok(Replayed { compared, records: origin.records, difference: first, summary })
+    Ok(Replayed {
+        compared,
+        records: origin.records,
+        difference: first,
+        interrupted: control.stopped,
+        torn: origin.torn,
+        summary,
+    })
 }
 
 impl JournalSource {

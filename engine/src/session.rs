@@ -75,6 +75,11 @@ pub enum SessionError {
 pub trait Control {
     /// Returns true when the session is to end now.
     fn stop(&mut self) -> bool;
+    /// Returns the reason to record when the session was stopped; none ends it without a record,
+    /// for a replay that is broken off.
+    fn reason(&self) -> Option<EndReason> {
+        Some(EndReason::Requested)
+    }
     /// Is told from time to time how far the session is.
     fn progress(&mut self, progress: &Progress, now: Nanos);
 }
@@ -275,7 +280,7 @@ impl Session {
         driver.feed.begin(start);
         driver.pass()?;
         let stopped = driver.follow(source, control)?;
-        let reason = if stopped { Some(EndReason::Requested) } else { ending };
+        let reason = if stopped { control.reason() } else { ending };
         let failed = source.progress().failed;
         let reason = reason.map(|reason| match (reason, failed) {
             (EndReason::EndOfData, true) => EndReason::SourceFailed,

@@ -44,10 +44,34 @@ pub struct Difference {
     pub seq: u64,
     /// Lane and kind, then the field: `Risk Decision.qty`.
     pub field: String,
-    /// What the journal says.
-    pub journaled: String,
-    /// What was computed.
-    pub recomputed: String,
+    /// What the journal says; none where it has no record.
+    pub journaled: Option<Event>,
+    /// What was computed; none where nothing was.
+    pub recomputed: Option<Event>,
+    /// The part of the records that is not the same.
+    pub part: Part,
+}
+
+/// A part of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of it: another kind, or no record.
+    Whole,
+    /// A field of the header.
+    Header(&'static str),
+    /// A field of the payload.
+    Payload(&'static str),
+}
+
+/// How far a comparison may reach: what counts as a record too few or too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The journal was sealed: both count.
+    Sealed,
+    /// The journal's session was killed: what is computed beyond its end does not count.
+    Killed,
+    /// The replay was broken off: what the journal has beyond it does not count either.
+    BrokenOff,
 }
 
 /// A journal whose records cannot be compared.
@@ -174,28 +198,27 @@ impl Comparison {
         }
     }
 
-    /// Ends the comparison. `complete` tells that the journal was sealed: then a record too few or
-    /// too many is a difference as well.
+    /// Ends the comparison.
     ///
     /// # Errors
     /// [`TapeError`] when the journal could not be read to its end.
-    pub fn finish(mut self, complete: bool) -> Result<(u64, Option<Difference>), TapeError> {
+    pub fn finish(mut self, reach: Reach) -> Result<(u64, Option<Difference>), TapeError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
         let rest = self.reader.advance()?;
-        let cut = self.cut.take().filter(|_| complete || rest.is_some());
-        let only = |event: &Event, journaled: String, recomputed: String| Difference {
+        let cut = self.cut.take().filter(|_| reach == Reach::Sealed || rest.is_some());
+        let only = |event: &Event, journaled, recomputed| Difference {
             seq: event.seq.0,
             field: format!("{:?} {}", self.lane, event.kind().name()),
             journaled,
             recomputed,
+            part: Part::Whole,
         };
-        let nothing = || "nothing".to_owned();
-        let body = |event: &Event| format!("{:?}", event.body());
-        let missing = rest.map(|event| only(&event, body(&event), nothing()));
-        let beyond = self.beyond.filter(|_| complete);
-        let beyond = beyond.map(|event| only(&event, nothing(), body(&event)));
+        let missing = rest.filter(|_| reach != Reach::BrokenOff);
+        let missing = missing.map(|event| only(&event, Some(event), None));
+        let beyond = self.beyond.filter(|_| reach == Reach::Sealed);
+        let beyond = beyond.map(|event| only(&event, None, Some(event)));
         Ok((self.compared, self.difference.take().or(cut).or(missing).or(beyond)))
     }
 }
@@ -240,30 +263,19 @@ impl JournaledEvents {
 pub fn difference(journaled: &Event, recomputed: &Event) -> Difference {
     let seq = journaled.seq.0.min(recomputed.seq.0);
     let place = format!("{:?} {}", journaled.kind().lane(), journaled.kind().name());
-    let differs = |field: &str, one: String, other: String| Difference {
+    let differs = |field: &str, part: Part| Difference {
         seq,
         field: format!("{place}.{field}"),
-        journaled: one,
-        recomputed: other,
+        journaled: Some(*journaled),
+        recomputed: Some(*recomputed),
+        part,
     };
     if journaled.kind() != recomputed.kind() {
-        return differs(
-            "kind",
-            format!("{:?}", journaled.body()),
-            format!("{:?}", recomputed.body()),
-        );
+        return differs("kind", Part::Whole);
     }
-    let head = |event: &Event| {
-        [
-            ("seq", event.seq.0.to_string()),
-            ("ts", event.ts.0.to_string()),
-            ("instrument", event.instrument.0.to_string()),
-            ("flags", event.flags.to_string()),
-        ]
-    };
-    for ((name, one), (_, other)) in head(journaled).into_iter().zip(head(recomputed)) {
+    for ((name, one), (_, other)) in header(journaled).into_iter().zip(header(recomputed)) {
         if one != other {
-            return differs(name, one, other);
+            return differs(name, Part::Header(name));
         }
     }
     let fields = |event: &Event| {
@@ -273,10 +285,21 @@ pub fn difference(journaled: &Event, recomputed: &Event) -> Difference {
     };
     for ((name, one), (_, other)) in fields(journaled).into_iter().zip(fields(recomputed)) {
         if one != other {
-            return differs(name, one, other);
+            return differs(name, Part::Payload(name));
         }
     }
-    differs("payload", String::new(), String::new())
+    differs("payload", Part::Whole)
+}
+
+/// Returns the fields of an event's header that records have each their own of.
+#[must_use]
+pub fn header(event: &Event) -> [(&'static str, i128); 4] {
+    [
+        ("seq", event.seq.0.into()),
+        ("ts", event.ts.0.into()),
+        ("instrument", event.instrument.0.into()),
+        ("flags", event.flags.into()),
+    ]
 }
 
 /// Tells whether two events differ only in that the computed one ends a message.

@@ -6,5 +6,6 @@ mod contract;
 mod data;
 mod help;
 mod hostile;
+mod journal;
 mod prefix;
 mod signals;
