@@ -68,6 +68,8 @@ pub struct Replayed {
     pub interrupted: bool,
     /// The tear at the journal's end: what was compared is what stands before it.
     pub torn: Option<Tear>,
+    /// Identity of the build that wrote the journal.
+    pub build_hash: [u8; 32],
     /// What the recomputed session did.
     pub summary: Summary,
 }
@@ -282,6 +284,7 @@ pub fn replay(
         difference: first,
         interrupted: control.stopped,
         torn: origin.torn,
+        build_hash: origin.build_hash,
         summary,
     })
 }

@@ -267,10 +267,16 @@ pub(super) fn journal_spec(
         ))
     })?;
     let sink = if run.sink == "pwrite" { SinkKind::Pwrite } else { SinkKind::Mmap };
-    let build = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
-    let build_hash = *blake3::hash(build.as_bytes()).as_bytes();
+    let build_hash = build_hash();
     // Both modes of this version can be run again from their inputs, so nothing waits for the disk.
     Ok(Some(JournalSpec { dir, segment_bytes, sink, sync: false, build_hash }))
+}
+
+/// Returns the identity of this build: name and version. What decides otherwise has another
+/// `semantics` number.
+pub(super) fn build_hash() -> [u8; 32] {
+    let build = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
+    *blake3::hash(build.as_bytes()).as_bytes()
 }
 
 /// Returns a folder for the run's journal that is not taken.

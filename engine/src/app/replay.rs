@@ -11,7 +11,7 @@ use super::cli::{Cli, ReplayArgs};
 use super::clock::{Clock, seconds};
 use super::exit::{Failure, Finding};
 use super::journal::record::Words;
-use super::plan::placement;
+use super::plan::{build_hash, placement};
 use super::rules;
 use super::show::{note, out};
 use super::watch::Watch;
@@ -156,6 +156,12 @@ impl Told<'_> {
                 Some(found) => format!("a difference at seq {}, {}", found.seq, found.field),
             };
             note(&format!("interrupted: {compared} of {records} records compared, {so_far}"));
+        }
+        if self.replayed.build_hash != build_hash() {
+            note(&format!(
+                "warning: journal {dir} was written by another build of the program; its meaning \
+                 of decisions is the same"
+            ));
         }
         if let Some(text) = self.torn() {
             note(&format!(
