@@ -22,6 +22,8 @@ mod exit;
 mod journal;
 /// A session's setup from data, rules and options.
 mod plan;
+/// Words as the shell takes them.
+mod quote;
 /// Files that users name.
 mod regular;
 /// `engine replay`.

@@ -62,3 +62,7 @@ pub mod tally;
 pub mod tape;
 /// Which thread runs where.
 pub mod topology;
+
+/// What tests of several stages share.
+#[cfg(test)]
+mod testing;

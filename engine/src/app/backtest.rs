@@ -11,6 +11,7 @@ use super::clock::Clock;
 use super::data::{DataArg, Opened, Request, damaged, open};
 use super::exit::{Failure, Finding};
 use super::plan::{Plan, journal_spec, placement};
+use super::quote::quoted;
 use super::report::Report;
 use super::watch::Watch;
 use super::{rules, show};
@@ -52,7 +53,7 @@ pub(super) fn run(cli: &Cli, args: &BacktestArgs) -> Result<Finding, Failure> {
     } else {
         report.print();
         if let Some(spec) = &spec {
-            let (program, dir) = (show::program(), show::quoted(spec.dir.as_os_str()));
+            let (program, dir) = (show::program(), quoted(spec.dir.as_os_str()));
             show::out(&format!("Try next: {program} replay {dir}"));
         }
     }

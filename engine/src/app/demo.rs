@@ -9,6 +9,7 @@ use super::cli::{Cli, DemoArgs};
 use super::clock::Clock;
 use super::exit::{Failure, Finding};
 use super::plan::{Plan, journal_spec, placement};
+use super::quote::quoted;
 use super::report::Report;
 use super::watch::Watch;
 use super::{rules, show};
@@ -61,7 +62,7 @@ pub(super) fn run(cli: &Cli, args: &DemoArgs) -> Result<Finding, Failure> {
     let program = show::program();
     let hint = |what: &str, why: &str| show::out(&format!("  # {why}\n  {program} {what}"));
     if let Some(spec) = &spec {
-        let dir = show::quoted(spec.dir.as_os_str());
+        let dir = quoted(spec.dir.as_os_str());
         hint(&format!("replay {dir}"), "compute every decision again and compare");
         hint(&format!("journal dump {dir} --kind Decision --limit 20"), "look at verdicts");
     }

@@ -1,10 +1,8 @@
 //! Diagnostics drawn under the lines they are about, and failures told once.
 
 use std::borrow::Cow;
-use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::sync::OnceLock;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -14,6 +12,7 @@ use dsl::diagnostics::{Diagnostic, Severity};
 use dsl::span::Source;
 
 use super::exit::{self, Failure};
+use super::quote::quoted;
 
 /// LIMIT: diagnostics drawn; the rest is counted. `--json` has all.
 const DRAWN_MAX: usize = 20;
@@ -57,29 +56,6 @@ fn write_all(mut bytes: &[u8]) -> io::Result<()> {
 /// Returns the program as the user called it: a command that we suggest can be typed as it stands.
 pub(super) fn program() -> String {
     std::env::args_os().next().map_or_else(|| "engine".to_owned(), |name| quoted(&name))
-}
-
-/// Returns a word as the shell takes it: a command that we suggest can be typed as it stands.
-pub(super) fn quoted(word: &OsStr) -> String {
-    let is_safe = |byte: &u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(byte);
-    let bytes = word.as_bytes();
-    if !bytes.is_empty() && bytes.iter().all(is_safe) {
-        return word.to_string_lossy().into_owned();
-    }
-    match word.to_str() {
-        Some(text) if !text.contains(char::is_control) => {
-            format!("'{}'", text.replace('\'', "'\\''"))
-        }
-        // What is no text, or would act on the terminal, is written byte by byte.
-        Some(_) | None => {
-            let letter = |byte: &u8| match byte {
-                b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
-                b' '..=b'~' => char::from(*byte).to_string(),
-                _ => format!("\\x{byte:02x}"),
-            };
-            format!("$'{}'", bytes.iter().map(letter).collect::<String>())
-        }
-    }
 }
 
 /// Returns a text without control characters other than line feeds and tabs: names of files come
@@ -225,22 +201,6 @@ fn draw(renderer: &Renderer, sources: &[Source], diagnostic: &Diagnostic) -> Str
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_word_is_quoted_as_the_shell_takes_it() {
-        for (word, expected) in [
-            ("sluice-data/journal/demo-1", "sluice-data/journal/demo-1"),
-            ("my data/J", "'my data/J'"),
-            ("it's", r"'it'\''s'"),
-            ("$HOME;`id`", "'$HOME;`id`'"),
-            ("", "''"),
-            ("a\u{1b}[31m'b\\", r"$'a\x1b[31m\'b\\'"),
-            ("\u{85}", r"$'\xc2\x85'"),
-        ] {
-            assert_eq!(quoted(OsStr::new(word)), expected);
-        }
-        assert_eq!(quoted(OsStr::from_bytes(b"a\xff")), r"$'a\xff'");
-    }
 
     #[test]
     fn control_characters_are_written_as_json_does() {

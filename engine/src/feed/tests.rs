@@ -2,37 +2,22 @@
 
 use model::codec::{Image, ImageReader, ImageWriter};
 use model::event::{OrderSent, Wake};
+use model::instrument::Kind;
 use model::num::{Price, Qty};
 use model::order::TimeInForce;
 use model::time::SECOND_NS;
 
 use super::*;
 use crate::generate::{Generated, START};
-use crate::setup::{AccountSetup, InstrumentSetup, Mode, PaperSetup, SEMANTICS};
+use crate::setup::PaperSetup;
 use crate::source::Source;
+use crate::testing::demo_setup;
 
 fn feed() -> Feed {
-    let described = Generated::new(0, 1).instruments();
-    let instruments: Vec<Instrument> = described.iter().map(|(one, _)| one.clone()).collect();
-    let carries: Vec<_> = described.iter().map(|(_, carries)| *carries).collect();
-    let setup = Setup {
-        semantics: SEMANTICS,
-        mode: Mode::Demo,
-        run_id: String::new(),
-        seed: 7,
-        reporting: "USDT".to_owned(),
-        assets: ["USDT", "BTC", "ETH"].map(str::to_owned).to_vec(),
-        instruments: described.iter().map(|(i, c)| InstrumentSetup::of(i, *c)).collect(),
-        accounts: vec![AccountSetup {
-            name: "paper".to_owned(),
-            venue: "demo".to_owned(),
-            linear: true,
-            balances: vec![("USDT".to_owned(), 1_000_000_000)],
-        }],
-        sources: Vec::new(),
-        paper: PaperSetup { order_latency_ns: 2_000_000, response_latency_ns: 2_000_000 },
-        traded: vec![0, 1],
-    };
+    let (mut setup, instruments) = demo_setup(Kind::LinearPerpetual, |_| {});
+    setup.accounts[0].balances.push(("USDT".to_owned(), 1_000_000_000));
+    setup.paper = PaperSetup { order_latency_ns: 2_000_000, response_latency_ns: 2_000_000 };
+    let carries: Vec<_> = setup.instruments.iter().map(|i| i.carries).collect();
     let mut bars = Bars::default();
     for (index, facts) in instruments.iter().enumerate() {
         bars.want(crate::portfolio::instrument_id(index), 7 * SECOND_NS, facts);

@@ -1,22 +1,17 @@
 //! Verdicts and latches on small rule texts: precedence, caps, unknowns, edges and ends.
 
-use dsl::span::Source;
 use model::event::{
     AccountOpened, DayRoll, FeedState, LatchChanged, Quote, SessionStart, Signal, Timer,
 };
 use model::id::{OrderNo, Seq, StrategyId};
 use model::instrument::Kind;
 use model::num::{Price, Qty};
-use model::order::{
-    AccountKind, Cause, FeedStatus, LatchState, Liquidity, Side, TimeInForce, Verdict,
-};
+use model::order::{Cause, FeedStatus, LatchState, Liquidity, Side, TimeInForce, Verdict};
 use model::reject::{Code, Reject};
 use model::time::{Date, SECOND_NS};
 
 use super::*;
-use crate::generate::Generated;
-use crate::program;
-use crate::setup::{AccountSetup, InstrumentSetup, Mode, PaperSetup, SEMANTICS};
+use crate::testing::{bound, demo_setup};
 
 const BTC: InstrumentId = InstrumentId(0);
 const ETH: InstrumentId = InstrumentId(1);
@@ -52,42 +47,15 @@ impl Desk {
     fn on(kind: Kind, rules: &str, equity: i64) -> Self {
         let strategy = "strategy s { on trade of BTC_USDT.PERP
             enter long E when true size 1 lots at_market }";
-        let text = format!("rules 1\n{rules}\n{strategy}\n");
-        let sources = vec![Source { name: "t.rules".to_owned(), text }];
-        let checked = program::load(sources).expect("rules");
-        let market = Generated::new(0, 1);
-        let mut instruments: Vec<_> = market.instruments();
-        for (instrument, _) in &mut instruments {
-            instrument.kind = kind;
-        }
-        let linear = kind == Kind::LinearPerpetual;
-        let setup = Setup {
-            semantics: SEMANTICS,
-            mode: Mode::Demo,
-            run_id: String::new(),
-            seed: 0,
-            reporting: "USDT".to_owned(),
-            assets: ["USDT", "BTC", "ETH"].map(str::to_owned).to_vec(),
-            instruments: instruments.iter().map(|(i, c)| InstrumentSetup::of(i, *c)).collect(),
-            accounts: vec![AccountSetup {
-                name: "paper".to_owned(),
-                venue: "demo".to_owned(),
-                linear,
-                balances: Vec::new(),
-            }],
-            sources: Vec::new(),
-            paper: PaperSetup { order_latency_ns: 0, response_latency_ns: 0 },
-            traded: vec![0, 1],
-        };
-        let facts: Vec<_> = instruments.into_iter().map(|(instrument, _)| instrument).collect();
-        let bound = program::bind(&checked, &setup, &facts).expect("binding");
+        let (setup, facts) = demo_setup(kind, |_| {});
+        let bound = bound(&format!("{rules}\n{strategy}"), &setup, &facts);
         let risk = Risk::new(&setup, &facts, &bound);
         let mut desk = Self { risk, rules: bound, seq: 0, second: 1_000, id: BTC, out: Out::new() };
         let opened = AccountOpened {
             total: Money::units(equity),
             account: AccountId(0),
             asset: AssetId(0),
-            kind: if linear { AccountKind::Linear } else { AccountKind::Cash },
+            kind: setup.accounts[0].kind(),
         };
         desk.send(&SessionStart::default());
         desk.send(&opened);

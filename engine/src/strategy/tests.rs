@@ -1,7 +1,6 @@
 //! What a strategy asks for: one order at a time for an exit, none that would end as the last did,
 //! and what an exit does to its own entry.
 
-use dsl::span::Source;
 use model::event::{FeedState, Payload, Quote, Trade};
 use model::id::{AssetId, InstrumentId, Seq};
 use model::order::{DoneReason, FeedStatus, Liquidity};
@@ -9,9 +8,7 @@ use model::reject::Code;
 use model::time::{Nanos, SECOND_NS};
 
 use super::*;
-use crate::generate::Generated;
-use crate::program;
-use crate::setup::{AccountSetup, InstrumentSetup, Mode, PaperSetup, SEMANTICS};
+use crate::testing::{bound, demo_setup};
 
 const BTC: InstrumentId = InstrumentId(0);
 
@@ -30,34 +27,10 @@ impl Desk {
 
     fn with_leverage(leverage: u32, strategy: &str) -> Self {
         let risk = "risk r soft { applies to all\n deny NEVER when false }";
-        let text =
-            format!("rules 1\n{risk}\nstrategy s {{ on trade of BTC_USDT.PERP\n{strategy} }}");
-        let sources = vec![Source { name: "t.rules".to_owned(), text }];
-        let checked = program::load(sources).expect("rules");
-        let mut instruments = Generated::new(0, 1).instruments();
-        for (instrument, _) in &mut instruments {
-            instrument.leverage_max = leverage;
-        }
-        let setup = Setup {
-            semantics: SEMANTICS,
-            mode: Mode::Demo,
-            run_id: String::new(),
-            seed: 0,
-            reporting: "USDT".to_owned(),
-            assets: ["USDT", "BTC", "ETH"].map(str::to_owned).to_vec(),
-            instruments: instruments.iter().map(|(i, c)| InstrumentSetup::of(i, *c)).collect(),
-            accounts: vec![AccountSetup {
-                name: "paper".to_owned(),
-                venue: "demo".to_owned(),
-                linear: true,
-                balances: Vec::new(),
-            }],
-            sources: Vec::new(),
-            paper: PaperSetup { order_latency_ns: 0, response_latency_ns: 0 },
-            traded: vec![0],
-        };
-        let facts: Vec<_> = instruments.into_iter().map(|(instrument, _)| instrument).collect();
-        let bound = program::bind(&checked, &setup, &facts).expect("binding");
+        let rules = format!("{risk}\nstrategy s {{ on trade of BTC_USDT.PERP\n{strategy} }}");
+        let kind = instrument::Kind::LinearPerpetual;
+        let (setup, facts) = demo_setup(kind, |facts| facts.leverage_max = leverage);
+        let bound = bound(&rules, &setup, &facts);
         let strategy = Strategy::new(&setup, &facts, &bound);
         let mut desk = Self { strategy, seq: 0, second: 1_000, signals: Vec::new() };
         desk.feed(FeedStatus::Synced);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use model::symbol::SymbolError;
 
-use crate::app::show::quoted;
+use crate::app::quote::quoted;
 
 /// What `--data` takes, for people.
 pub(super) const FORMATS: &str = "raw capture (`<local_ns> <json>` or \
