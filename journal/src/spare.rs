@@ -226,7 +226,7 @@ impl Link {
         }
         match self.spares.recv() {
             Ok(spare) => Ok(spare?),
-            Err(_) => Err(AppendError::KeeperGone),
+            Err(_) => Err(self.why_gone()),
         }
     }
 
@@ -237,7 +237,13 @@ impl Link {
             self.sealed_inline = Some(workshop.seal(retired)?);
             return Ok(());
         }
-        self.retired.send(retired).map_err(|_| AppendError::KeeperGone)
+        self.retired.send(retired).map_err(|_| self.why_gone())
+    }
+
+    /// Why a keeper that took the workshop works no more: one that stopped by itself has left the
+    /// reason among its reports before it dropped its ends.
+    fn why_gone(&mut self) -> AppendError {
+        self.newest_report().map_or_else(AppendError::Disk, |_| AppendError::KeeperGone)
     }
 
     /// True if `newest_report` has something to say; one load while no segment is out.
@@ -273,7 +279,7 @@ impl Link {
                 return Ok(report);
             }
         }
-        Err(AppendError::KeeperGone)
+        Err(self.why_gone())
     }
 
     fn workshop(&mut self) -> Option<&mut Workshop> {

@@ -329,13 +329,6 @@ impl Writer {
 
     /// Poisons after a failed sync and after the loss of the keeper; a full disk may empty again.
     fn poison_if_sync(&mut self, cause: AppendError) -> AppendError {
-        let mut cause = cause;
-        if matches!(cause, AppendError::KeeperGone) {
-            // A keeper that stopped has left the reason among its reports.
-            if let Err(reason) = self.link.newest_report() {
-                cause = AppendError::Disk(reason);
-            }
-        }
         let harmless = matches!(&cause, AppendError::Disk(error) if !error.action.is_sync());
         self.poisoned |= !harmless;
         cause

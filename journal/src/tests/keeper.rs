@@ -1,10 +1,15 @@
 //! The keeper on its own thread, dropped, and never started.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 
 use super::support::{SEGMENT_BYTES, input, options, read, script};
-use crate::layout::KIND_BARRIER;
+use crate::error::Action;
+use crate::layout::{HEADER_BYTES, KIND_BARRIER, segment_name};
+use crate::order::Order;
+use crate::seal::{Place, Retired};
+use crate::spare::{Workshop, connect};
 use crate::{AppendError, DiskError, Reader, SinkKind, Verdict, Writer, recover, verify};
 
 #[test]
@@ -98,7 +103,7 @@ fn failed_sync_in_the_keeper_poisons_the_writer() {
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path();
     // Operation 4 of its kind comes after the syncs of creation and lies in a spare or a seal.
-    let (disk, _) = super::faults::Faults::disk(4, false, Some(crate::error::Action::Sync));
+    let (disk, _) = super::faults::Faults::disk(4, false, Some(Action::Sync));
     let error = thread::scope(|scope| {
         let (mut writer, keeper) =
             Writer::create_on(disk, dir, &options(SinkKind::Pwrite)).unwrap();
@@ -117,4 +122,46 @@ fn failed_sync_in_the_keeper_poisons_the_writer() {
         panic!("the reason was lost: {error}");
     };
     assert!(action.is_sync());
+}
+
+#[test]
+fn a_keeper_that_gave_up_has_said_why() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path();
+    // The first write is the footer of the first segment that is sealed.
+    let (disk, _) = super::faults::Faults::disk(0, false, Some(Action::Write));
+    let place = Place { segment_bytes: SEGMENT_BYTES, nonce: 1, sync: false };
+    let workshop = Workshop {
+        dir: dir.to_path_buf(),
+        kind: SinkKind::Pwrite,
+        place,
+        next_index: 0,
+        previous_hash: [0; 32],
+        sealed: Vec::new(),
+        _lock: Arc::new(disk.lock(dir).unwrap()),
+        disk,
+    };
+    let (mut link, keeper) = connect(workshop);
+    let ended = thread::spawn(move || keeper.run());
+    // Else this thread would take the work for its own.
+    while !dir.join(segment_name(0)).exists() {
+        thread::yield_now();
+    }
+    let retired = |segment| Retired {
+        segment,
+        end: HEADER_BYTES,
+        records: 0,
+        order: Order::start(),
+        is_final: false,
+    };
+    let first = link.next_segment().unwrap();
+    let second = link.next_segment().unwrap();
+    link.retire(retired(first)).unwrap();
+    ended.join().unwrap();
+    // Whoever next needs the keeper learns why it is gone, not only that it is.
+    let error = link.retire(retired(second)).unwrap_err();
+    let AppendError::Disk(DiskError { action, path, .. }) = error else {
+        panic!("the reason was lost: {error}");
+    };
+    assert_eq!((action, path), (Action::Write, dir.join(segment_name(0))));
 }
