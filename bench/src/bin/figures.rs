@@ -186,6 +186,9 @@ fn hops(rounds: usize) -> anyhow::Result<Vec<Row>> {
         row("  ring without a lane, one way", Unit::Picoseconds, hop.ring, Goal::None),
         row("  bare cache-line round trip", Unit::Picoseconds, base, Goal::None),
         row("  bare cache-line round trip, p99", Unit::Picoseconds, hop.bare_p99, Goal::None),
+        row("  hop to bare, both in a tight loop", Unit::Ratio, hop.tight.ratio_milli, Goal::None),
+        row("  ring hop, one way, tight loop", Unit::Picoseconds, hop.tight.ours, Goal::None),
+        row("  bare round trip, tight loop", Unit::Picoseconds, hop.tight.base, Goal::None),
     ])
 }
 
