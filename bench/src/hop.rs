@@ -7,9 +7,9 @@
 //!
 //! Messages come when they come, so both ends do something for a changing time before they send
 //! ([`Rhythm::Irregular`]), and that time is taken off again. Two processors that do nothing but
-//! answer each other ([`Rhythm::Tight`]) fall into step instead: they learn after how many looks the
-//! answer comes and read on before it is there, or just too late, and stay so for minutes. The same
-//! program was then seen to hop in 36, 58, 72 and 86 ns within the hour.
+//! answer each other ([`Rhythm::Tight`]) fall into step instead: they learn after how many looks
+//! the answer comes and read on before it is there, or just too late, and stay so for minutes. The
+//! same program was then seen to hop in 58, 72 and 86 ns within the hour.
 //!
 //! Where a line has its home in the machine changes what it costs: between processors that share no
 //! cache, one line in eight took 200 ns, most 225 and some 320, again and again. A lane has a line
@@ -44,8 +44,8 @@ use crate::random::Random;
 /// Round trips between two readings of the clock.
 pub const GROUP: usize = 32;
 
-/// Most pauses before an event is sent: each takes 10 to 40 ns, so that the time is one that a stage
-/// needs for a message.
+/// Pauses before an event is sent are fewer than this: each takes 10 to 40 ns, so that the time is
+/// one that a stage needs for a message.
 const PAUSES: u64 = 24;
 
 /// When each end sends.
@@ -163,8 +163,8 @@ impl Trips {
         )
     }
 
-    /// As [`lanes`](Self::lanes), through two rings of the crate rtrb with nothing around them: what
-    /// a lane adds to its ring is the difference.
+    /// As [`lanes`](Self::lanes), through two rings of the crate rtrb with nothing around them:
+    /// what a lane adds to its ring is the difference.
     ///
     /// # Errors
     /// An event did not come back as it was sent.
@@ -195,7 +195,8 @@ impl Trips {
         let lines: Vec<_> = (0..lines).map(|_| CachePadded::new(AtomicU64::new(0))).collect();
         let stretch = (self.groups * self.size).div_ceil(lines.len()).next_multiple_of(self.size);
         let line_of = |number: usize| &lines[number / stretch];
-        // ORDERING: the counter is all that is exchanged, yet a hand-over needs release and acquire.
+        // ORDERING: the counter is all that is exchanged, yet a hand-over needs release and
+        // acquire.
         let await_number = |line: &AtomicU64, number: usize| {
             while line.load(Ordering::Acquire) != number as u64 {
                 spin_loop();

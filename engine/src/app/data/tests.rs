@@ -1,4 +1,4 @@
-//! Faults by table, binding by table; in files of their own, how files are read and the recorded ones.
+//! Faults by table, binding by table; how files are read, and the recorded ones, apart.
 
 use std::io::Write;
 use std::path::PathBuf;
