@@ -7,7 +7,7 @@ use dsl::evaluate::Part;
 use dsl::schema::Field;
 use dsl::value::Value;
 use model::instrument::Instrument;
-use model::num::{MONEY_SCALE, Money, Price, Qty, Rounding, mul_div, pow10};
+use model::num::{Money, Price, Qty, Rounding, mul_div, pow10};
 use model::order::FeedStatus;
 use model::time::Nanos;
 
@@ -86,10 +86,8 @@ pub(crate) fn position(
             Value::of(worth.and_then(|worth| worth.checked_sub(position.signed_basis().0)))
         }
         (Field::PositionAvgPrice | Field::PositionAge, _) if position.is_flat() => Value::MISSING,
-        (Field::PositionAvgPrice, Part::Under) => {
-            let step = MONEY_SCALE.saturating_sub(instrument.qty_scale.decimals());
-            Value::of(pow10(step).and_then(|step| size.checked_div(step)))
-        }
+        // Both at 1e-9: a fee in the base leaves a quantity between two of the venue's steps.
+        (Field::PositionAvgPrice, Part::Under) => Value::known(size),
         (Field::PositionAvgPrice, _) => Value::known(position.basis.0),
         (Field::PositionAge, _) => Value::known(i128::from(now.since(position.since))),
         _ => return None,

@@ -47,7 +47,7 @@ pub struct Strategy {
 }
 
 /// Version of the state image.
-const IMAGE_VERSION: u32 = 2;
+const IMAGE_VERSION: u32 = 3;
 
 impl Strategy {
     /// Builds the stage for a session.
@@ -114,7 +114,7 @@ impl Strategy {
             market,
             instrument,
             bar: instance.bar.as_ref(),
-            ledger: instance.ledger,
+            position: instance.position(instrument, market),
             now: event.ts,
         };
         instance.code.step(&facts, &mut instance.series, &mut instance.registers);
@@ -144,10 +144,14 @@ impl Strategy {
     }
 
     fn fill(&mut self, event: &Event, fill: &Fill) {
-        let Some(instrument) = at(&self.instruments, event.instrument) else { return };
+        let id = event.instrument;
+        let (Some(instrument), Some(market)) = (at(&self.instruments, id), at(&self.markets, id))
+        else {
+            return;
+        };
         for instance in &mut self.instances {
-            if instance.instrument == event.instrument && instance.owns(fill.order) {
-                instance.fill(fill, instrument, event.ts);
+            if instance.instrument == id && instance.owns(fill.order) {
+                instance.fill(fill, instrument, market, event.ts);
             }
         }
     }
@@ -211,8 +215,7 @@ impl Desk<'_> {
         if flat {
             self.give_up_exit(instance);
         } else if instance.exit.is_none_or(|exit| exit.is_done()) {
-            let target = ExitTarget::at_market(rule, instance.ledger.qty.0, self.instrument);
-            self.aim(instance, target);
+            self.aim(instance, ExitTarget::at_market(rule, side.opposite()));
         }
         signal.qty = qty;
         signal.action = Action::Enter;
@@ -223,18 +226,28 @@ impl Desk<'_> {
     /// Makes flat the target, or changes the price of the working exit.
     fn exit(&mut self, instance: &mut Instance, rule: usize) -> bool {
         let Some(code) = instance.code.rules().get(rule) else { return false };
-        let held = instance.ledger.qty.0;
         let long = code.long;
+        let closes = if long { Side::Buy } else { Side::Sell };
         // What would still open what this rule closes goes first, also while nothing is held yet.
-        let opens = instance.enter.filter(|entry| (entry.side == Side::Buy) == long);
+        // Its cancel is on its way, and until then it may fill: the target waits for its end.
+        let opens = instance.enter.filter(|entry| entry.side == closes);
         let withdrawn = opens.is_some_and(|entry| !entry.withdrawn);
         if withdrawn {
             self.withdraw_entry(instance);
         }
-        if instance.is_flat(self.instrument, self.market) || (held > 0) != long {
+        let flat = instance.is_flat(self.instrument, self.market);
+        let held = !flat && (instance.ledger.qty.0 > 0) == long;
+        if !held && opens.is_none() {
+            return false;
+        }
+        if !held && !flat {
+            // The opposite is still held, and being closed: what is held in the end is closed too.
+            if let Some(exit) = &mut instance.exit {
+                exit.closes = None;
+            }
             return withdrawn;
         }
-        let side = if held > 0 { Side::Sell } else { Side::Buy };
+        let side = closes.opposite();
         let terms = instance.code.order(rule, side, &instance.registers);
         let Some(signal) = self.terms(instance, rule, side, &terms) else { return withdrawn };
         if let Some(working) = instance.exit.as_mut().filter(|exit| !exit.is_done()) {
@@ -246,11 +259,10 @@ impl Desk<'_> {
             }
             return withdrawn;
         }
-        let whole = instance.closable(self.instrument);
-        let wanted = match terms.size {
-            None => whole,
+        let left = match terms.size {
+            None => None,
             Some(_) => match self.size(&terms, &signal) {
-                Some(qty) => qty.min(whole),
+                Some(qty) => Some(qty),
                 None => return withdrawn,
             },
         };
@@ -261,7 +273,8 @@ impl Desk<'_> {
             protect: terms.protect.and_then(|band| band.number()),
             ttl_ns: signal.ttl_ns,
             ioc: signal.tif == TimeInForce::Ioc,
-            left: wanted,
+            closes: Some(closes),
+            left,
             order: None,
             due: false,
         };
@@ -294,7 +307,7 @@ impl Desk<'_> {
     fn give_up_exit(&mut self, instance: &mut Instance) {
         match &mut instance.exit {
             Some(exit) if exit.order.is_some() => {
-                exit.left = Qty(0);
+                exit.left = Some(Qty(0));
                 self.cancel(instance, Action::CancelExit);
             }
             _ => instance.exit = None,
@@ -310,17 +323,22 @@ impl Desk<'_> {
     /// Sends the order of an exit target for what is left of it.
     fn work_exit(&mut self, instance: &mut Instance) {
         let Some(target) = instance.exit else { return };
-        let side = if instance.ledger.qty.0 > 0 { Side::Sell } else { Side::Buy };
-        // An entry that still adds to the position goes first: its cancel is on its way, and the
-        // exit follows on its end. Both at once would trade with each other.
-        if instance.enter.is_some_and(|entry| entry.side != side) {
+        let held = if instance.ledger.qty.0 < 0 { Side::Sell } else { Side::Buy };
+        let flat = instance.is_flat(self.instrument, self.market);
+        // An entry that still adds to the position, or may still open one, goes first: its cancel
+        // is on its way, and the exit follows on its end. Both at once would trade with each other.
+        let opens = |entry: Entry| if flat { entry.withdrawn } else { entry.side == held };
+        if instance.enter.is_some_and(opens) {
             return;
         }
-        let qty = target.left.min(instance.closable(self.instrument));
-        if qty.0 <= 0 || instance.is_flat(self.instrument, self.market) {
+        let whole = instance.closable(self.instrument);
+        let qty = target.left.map_or(whole, |left| left.min(whole));
+        let is_other = target.closes.is_some_and(|closes| closes != held);
+        if flat || is_other || qty.0 <= 0 {
             instance.exit = None;
             return;
         }
+        let side = held.opposite();
         let at_market = target.price.is_none();
         let price = target.price.or_else(|| {
             let band = target.protect.unwrap_or(i128::from(self.instrument.protect.0));

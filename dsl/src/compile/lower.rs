@@ -359,10 +359,8 @@ impl<'a> Lower<'a> {
                 let last = i128::try_from(words.len().saturating_sub(1)).unwrap_or(0);
                 (Bounds { lo: 0, hi: last }, 0)
             }
-            Type::Share => return self.ratio(field, 0, Bounds::MONEY),
-            Type::PriceRatio => {
-                return self.ratio(field, money.saturating_sub(qty), Bounds::NARROW);
-            }
+            // Of two numbers at one scale: an average price is money over a quantity, both at 1e-9.
+            Type::Share | Type::PriceRatio => return self.ratio(field),
             Type::Named => return self.amount(field, asset, span),
             // Only an argument, never a value: the checker refuses it elsewhere.
             Type::Asset => return self.na(Cause::Missing),
@@ -371,10 +369,10 @@ impl<'a> Lower<'a> {
         Num { num: self.graph.load(input, bounds), den: None, scale }
     }
 
-    fn ratio(&mut self, field: Field, scale: i32, under: Bounds) -> Num {
+    fn ratio(&mut self, field: Field) -> Num {
         let input = |part| Input { field, part, asset: None };
         let num = self.graph.load(input(Part::Over), Bounds::MONEY);
-        Num { num, den: Some(self.graph.load(input(Part::Under), under)), scale }
+        Num { num, den: Some(self.graph.load(input(Part::Under), Bounds::MONEY)), scale: 0 }
     }
 
     /// An amount of the asset that is the field's argument, or of what the order pays with.

@@ -16,7 +16,8 @@ pub(super) struct StrategyFacts<'a> {
     pub(super) market: &'a Market,
     pub(super) instrument: &'a Instrument,
     pub(super) bar: Option<&'a ClosedBar>,
-    pub(super) ledger: Position,
+    /// Own fills only, dust left out.
+    pub(super) position: Position,
     pub(super) now: Nanos,
 }
 
@@ -41,7 +42,7 @@ impl Facts for StrategyFacts<'_> {
             | Field::PositionAvgPrice
             | Field::PositionAge => {
                 let mark = self.market.mark(self.now);
-                position(&self.ledger, self.instrument, mark, (field, part), self.now)
+                position(&self.position, self.instrument, mark, (field, part), self.now)
                     .unwrap_or(Value::MISSING)
             }
             // The checker refuses a strategy that names anything else.

@@ -8,7 +8,7 @@ use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::event::{Bar, Fill, OrderDone};
 use model::id::{AssetId, InstrumentId, OrderNo, StrategyId};
 use model::instrument::{Instrument, Kind};
-use model::num::{Money, Price, Qty, Rounding, mul_div, pow10};
+use model::num::{Money, Price, Qty, Rounding};
 use model::order::{DoneReason, Side};
 use model::time::Nanos;
 
@@ -62,8 +62,11 @@ pub(super) struct ExitTarget {
     pub(super) ttl_ns: i64,
     /// Immediate or cancel.
     pub(super) ioc: bool,
-    /// Quantity still to be closed.
-    pub(super) left: Qty,
+    /// What it closes: a long or a short position, or none for whichever is held.
+    pub(super) closes: Option<Side>,
+    /// Quantity still to be closed; none for the whole position, whatever that is by then: an entry
+    /// that is being cancelled may still fill.
+    pub(super) left: Option<Qty>,
     /// The one working order.
     pub(super) order: Option<OrderNo>,
     /// The trigger has come since that order was sent.
@@ -73,18 +76,19 @@ pub(super) struct ExitTarget {
 impl ExitTarget {
     /// Tells whether nothing is left to be asked for: an order may still work for it.
     pub(super) fn is_done(&self) -> bool {
-        self.left.0 <= 0
+        self.left.is_some_and(|left| left.0 <= 0)
     }
 
-    /// Returns a target of flat at the market.
-    pub(super) fn at_market(rule: usize, held: i128, instrument: &Instrument) -> Self {
+    /// Returns a target of flat at the market for a position of that side.
+    pub(super) fn at_market(rule: usize, held: Side) -> Self {
         Self {
             rule: u16::try_from(rule).unwrap_or(u16::MAX),
             price: None,
             protect: None,
             ttl_ns: 0,
             ioc: true,
-            left: as_qty(Money(held.saturating_abs()), instrument),
+            closes: Some(held),
+            left: None,
             order: None,
             due: false,
         }
@@ -137,7 +141,13 @@ impl Instance {
     }
 
     /// Books a fill in the ledger. On spot a fee in the base leaves that much less of it.
-    pub(super) fn fill(&mut self, fill: &Fill, instrument: &Instrument, now: Nanos) {
+    pub(super) fn fill(
+        &mut self,
+        fill: &Fill,
+        instrument: &Instrument,
+        market: &Market,
+        now: Nanos,
+    ) {
         let Some(qty) = instrument.qty_as_money(fill.qty) else { return };
         let rounding = match fill.side {
             Side::Buy => Rounding::Ceil,
@@ -153,11 +163,15 @@ impl Instance {
         let delta = Money(received.saturating_mul(i128::from(fill.side.sign())));
         // A ledger that does not fit its range is left as it was; risk's own books refuse first.
         let mut ledger = self.ledger;
+        // Dust is no position: one that grows from it begins now.
+        if self.is_flat(instrument, market) {
+            ledger.since = now;
+        }
         if ledger.trade(delta, value, now).is_some() {
             self.ledger = ledger;
         }
         if let Some(exit) = self.exit.as_mut().filter(|exit| exit.order == Some(fill.order)) {
-            exit.left = Qty(exit.left.0.saturating_sub(fill.qty.0).max(0));
+            exit.left = exit.left.map(|left| Qty(left.0.saturating_sub(fill.qty.0).max(0)));
         }
     }
 
@@ -169,7 +183,7 @@ impl Instance {
         let flat = self.is_flat(instrument, market);
         if let Some(exit) = self.exit.as_mut().filter(|exit| exit.order == Some(order)) {
             exit.order = None;
-            if flat || exit.left.0 <= 0 {
+            if flat || exit.is_done() {
                 self.exit = None;
             }
         }
@@ -181,9 +195,18 @@ impl Instance {
         instrument.floor_lot(i128::from(size.0))
     }
 
-    /// Tells whether the ledger is flat; what is below a lot or, on spot, below the venue's minimum
-    /// at the last mark is dust and counts as flat.
+    /// Returns the position as the strategy sees it: dust is none.
+    pub(super) fn position(&self, instrument: &Instrument, market: &Market) -> Position {
+        if self.is_flat(instrument, market) { Position::default() } else { self.ledger }
+    }
+
+    /// Tells whether the ledger is flat. What is below a lot or, on spot, below the venue's minimum
+    /// is dust and counts as flat. Its worth is that of an exit at the market, whose price is the
+    /// bound of its band: what is no dust can be sold.
     pub(super) fn is_flat(&self, instrument: &Instrument, market: &Market) -> bool {
+        if self.ledger.is_flat() {
+            return true;
+        }
         let closable = self.closable(instrument);
         if closable.0 <= 0 || (instrument.kind == Kind::Spot && closable < instrument.qty_min) {
             return true;
@@ -191,10 +214,13 @@ impl Instance {
         if instrument.kind == Kind::LinearPerpetual {
             return false;
         }
-        let one = pow10(instrument.mark_decimals()).unwrap_or(1);
-        let held = self.ledger.qty.0.saturating_abs();
-        let value = market.last_mark().and_then(|mark| mul_div(held, mark, one, Rounding::Ceil));
-        value.is_some_and(|value| value < instrument.notional_min.0)
+        let band = i128::from(instrument.protect.0);
+        let price = market.protected_price(instrument, Side::Sell, band, market.last_mark());
+        let value = price.and_then(|price| {
+            let (price, qty) = (i128::from(price.0), i128::from(closable.0));
+            instrument.notional(price, instrument.price_scale.decimals(), qty, Rounding::Floor)
+        });
+        value.is_some_and(|value| value.0 < instrument.notional_min.0)
     }
 }
 
@@ -222,7 +248,8 @@ impl Image for Instance {
             protect: None,
             ttl_ns: 0,
             ioc: false,
-            left: Qty(0),
+            closes: None,
+            left: None,
             order: None,
             due: false,
         });
@@ -231,7 +258,8 @@ impl Image for Instance {
         out.put_option(exit.protect);
         out.put(exit.ttl_ns);
         out.put(exit.ioc);
-        out.put(exit.left);
+        out.put_option(exit.closes);
+        out.put_option(exit.left);
         out.put_option(exit.order);
         out.put(exit.due);
         out.put(self.ran);
@@ -261,7 +289,8 @@ impl Image for Instance {
             protect: from.take_option()?,
             ttl_ns: from.take()?,
             ioc: from.take()?,
-            left: from.take()?,
+            closes: from.take_option()?,
+            left: from.take_option()?,
             order: from.take_option()?,
             due: from.take()?,
         };

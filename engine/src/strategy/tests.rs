@@ -26,9 +26,13 @@ impl Desk {
     }
 
     fn with_leverage(leverage: u32, strategy: &str) -> Self {
+        Self::on(instrument::Kind::LinearPerpetual, leverage, strategy)
+    }
+
+    fn on(kind: instrument::Kind, leverage: u32, strategy: &str) -> Self {
         let risk = "risk r soft { applies to all\n deny NEVER when false }";
-        let rules = format!("{risk}\nstrategy s {{ on trade of BTC_USDT.PERP\n{strategy} }}");
-        let kind = instrument::Kind::LinearPerpetual;
+        let symbol = if kind == instrument::Kind::Spot { "BTC_USDT" } else { "BTC_USDT.PERP" };
+        let rules = format!("{risk}\nstrategy s {{ on trade of {symbol}\n{strategy} }}");
         let (setup, facts) = demo_setup(kind, |facts| facts.leverage_max = leverage);
         let bound = bound(&rules, &setup, &facts);
         let strategy = Strategy::new(&setup, &facts, &bound);
@@ -70,9 +74,15 @@ impl Desk {
     }
 
     fn fill(&mut self, order: OrderNo, side: Side, qty: i64) {
-        let (price, fee_asset) = (Price(350_000), AssetId(0));
+        self.fill_with_fee(order, side, qty, 0);
+    }
+
+    /// A fill whose fee is of the base, in units of 1e-9.
+    fn fill_with_fee(&mut self, order: OrderNo, side: Side, qty: i64, fee: i64) {
+        // The assets are USDT, BTC, ETH.
+        let (price, fee_asset) = (Price(350_000), AssetId(1));
         let (qty, liquidity) = (Qty(qty), Liquidity::Taker);
-        self.send(&Fill { order, price, qty, fee: 0, trade: 1, fee_asset, side, liquidity });
+        self.send(&Fill { order, price, qty, fee, trade: 1, fee_asset, side, liquidity });
     }
 
     fn done(&mut self, order: OrderNo, filled: i64, reason: DoneReason) {
@@ -146,6 +156,84 @@ fn an_exit_withdraws_the_entry_that_it_would_close_once_also_while_flat() {
     desk.done(entry, 0, DoneReason::Cancelled);
     desk.trade(350_000);
     assert_eq!(desk.order().1.action, Action::Enter);
+}
+
+#[test]
+fn an_exit_closes_what_the_withdrawn_entry_filled_in_the_meantime() {
+    let working = "enter long GO when market.last == 350_000 ticks size 10 lots price market.last";
+    let once = "exit long BACK when market.last == 349_000 ticks";
+    let mut desk = Desk::new(&format!("{working} ttl 10m\n{once}"));
+    // While something is held, and while nothing is.
+    for (before, meanwhile) in [(2, 5), (0, 7)] {
+        desk.trade(350_000);
+        let (entry, _) = desk.order();
+        if before > 0 {
+            desk.fill(entry, Side::Buy, before);
+        }
+        desk.trade(349_000);
+        assert_eq!(desk.order().1.action, Action::CancelEntries);
+        desk.fill(entry, Side::Buy, meanwhile);
+        assert_eq!(desk.signals, [], "the entry has not ended");
+        desk.done(entry, before + meanwhile, DoneReason::Cancelled);
+        let (exit, signal) = desk.order();
+        assert_eq!((signal.action, signal.qty), (Action::Exit, Qty(7)));
+        desk.fill(exit, Side::Sell, 7);
+        desk.done(exit, 7, DoneReason::Filled);
+        desk.trade(349_001);
+        assert_eq!(desk.signals, []);
+    }
+}
+
+#[test]
+fn an_opposite_entry_is_not_closed_by_the_target_that_made_room_for_it() {
+    let mut desk = Desk::new(
+        "enter long GO when market.last == 350_000 ticks size 10 lots at_market
+         enter short TURN when market.last == 349_000 ticks where shortable size 3 lots at_market",
+    );
+    desk.enter();
+    desk.trade(349_000);
+    let [(exit, closing), (turn, opening)] = desk.signals[..] else { panic!("{:?}", desk.signals) };
+    assert_eq!((closing.action, closing.qty), (Action::Exit, Qty(10)));
+    assert_eq!((opening.action, opening.side), (Action::Enter, Side::Sell));
+    desk.fill(exit, Side::Sell, 10);
+    desk.fill(turn, Side::Sell, 3);
+    desk.done(turn, 3, DoneReason::Filled);
+    desk.done(exit, 10, DoneReason::Filled);
+    desk.trade(349_500);
+    assert_eq!(desk.signals, [], "short is what was asked for");
+}
+
+/// On spot the fee leaves dust: a strategy neither sees it nor is stopped by it.
+#[test]
+fn dust_is_no_position() {
+    let mut desk = Desk::on(
+        instrument::Kind::Spot,
+        1,
+        "enter long GO when market.last == 350_000 ticks and position.age is na
+             size 10 lots price market.last
+         exit long OLD when position.age >= 1m
+         exit long LOW when market.last < position.avg_price",
+    );
+    // The fee takes the last lot of the first round; what is left of it tops up the second.
+    for sold in [9, 10] {
+        desk.trade(350_000);
+        let (entry, signal) = desk.order();
+        assert_eq!(signal.action, Action::Enter);
+        desk.fill_with_fee(entry, Side::Buy, 10, 1);
+        desk.done(entry, 10, DoneReason::Filled);
+        desk.second += 59;
+        desk.trade(350_001);
+        assert_eq!(desk.signals, [], "its age begins with this round");
+        desk.second += 1;
+        desk.trade(350_001);
+        let (exit, signal) = desk.order();
+        assert_eq!((signal.action, signal.qty), (Action::Exit, Qty(sold)));
+        desk.fill(exit, Side::Sell, sold);
+        desk.done(exit, sold, DoneReason::Filled);
+        desk.second += 600;
+        desk.trade(300_000);
+        assert_eq!(desk.signals, [], "nothing is held that could be sold");
+    }
 }
 
 #[test]

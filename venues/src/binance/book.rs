@@ -96,6 +96,8 @@ pub(super) struct Sequence {
     state: State,
     kept: Vec<Kept>,
     levels: Vec<BookLevel>,
+    /// Messages that were kept, then given up, and of which no fault told.
+    unused: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +105,8 @@ struct Kept {
     ids: Ids,
     /// Index behind its last level.
     levels_end: usize,
+    /// A fault has told of it.
+    told: bool,
 }
 
 impl Sequence {
@@ -112,6 +116,7 @@ impl Sequence {
             state: State::Waiting,
             kept: Vec::with_capacity(BUFFER_MESSAGES_MAX),
             levels: Vec::with_capacity(BUFFER_LEVELS_MAX),
+            unused: 0,
         }
     }
 
@@ -149,10 +154,23 @@ impl Sequence {
         self.forget();
     }
 
-    /// Forgets the kept messages.
+    /// Gives the kept messages up: none of them will reach a book.
     pub(super) fn forget(&mut self) {
+        let untold = self.kept.iter().filter(|kept| !kept.told).count();
+        // A count of memory fits 64 bits.
+        self.unused = self.unused.saturating_add(untold as u64);
+        self.clear();
+    }
+
+    fn clear(&mut self) {
         self.kept.clear();
         self.levels.clear();
+    }
+
+    /// Returns how many messages were given up since the last call, without those of which a fault
+    /// told.
+    pub(super) fn take_unused(&mut self) -> u64 {
+        std::mem::take(&mut self.unused)
     }
 
     /// Tells whether a message of so many levels fits behind those kept.
@@ -166,9 +184,9 @@ impl Sequence {
         self.levels.push(level);
     }
 
-    /// Keeps a message whose levels have been kept.
-    pub(super) fn keep(&mut self, ids: Ids) {
-        self.kept.push(Kept { ids, levels_end: self.levels.len() });
+    /// Keeps a message whose levels have been kept; `told` if it comes with a fault.
+    pub(super) fn keep(&mut self, ids: Ids, told: bool) {
+        self.kept.push(Kept { ids, levels_end: self.levels.len(), told });
     }
 
     /// Judges a snapshot; changes nothing.
@@ -197,7 +215,7 @@ impl Sequence {
     pub(super) fn start(&mut self, last: u64) {
         let tail = self.kept.last().map_or(0, |kept| kept.ids.last);
         self.state = State::Anchored { last: last.max(tail), fresh: tail <= last };
-        self.forget();
+        self.clear();
     }
 
     /// Returns the kept levels from an index on.

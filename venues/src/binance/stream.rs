@@ -105,6 +105,18 @@ impl Stream {
         }
     }
 
+    /// Returns how many depth messages were kept for a snapshot and given up since the last call.
+    /// Their own call said `Ok`: they were not used either.
+    pub fn take_unused(&mut self) -> u64 {
+        self.sequence.take_unused()
+    }
+
+    /// Ends the stream: what is kept will not be used. Returns as [`Self::take_unused`].
+    pub fn end(&mut self) -> u64 {
+        self.sequence.forget();
+        self.sequence.take_unused()
+    }
+
     fn trade(&mut self, frame: &TradeFrame<'_>, out: &mut Updates) -> Result<(), InputFault> {
         let price = self.spec.price(frame.price)?;
         let qty = self.spec.qty(frame.qty)?;
@@ -154,21 +166,27 @@ impl Stream {
             },
             Place::Covered => Ok(()),
             Place::Late => Err(InputFault::OutOfOrder),
-            Place::Early => self.keep(ids, time, levels),
+            Place::Early => self.keep(ids, time, levels, false),
             Place::EarlyGap => {
                 self.sequence.forget();
-                self.keep(ids, time, levels).and(Err(InputFault::Gap))
+                self.keep(ids, time, levels, true).and(Err(InputFault::Gap))
             }
             Place::Gap { expected, received } => {
                 let lost = self.lose(expected, received, out, InputFault::Gap);
-                self.keep(ids, time, levels).and(lost)
+                self.keep(ids, time, levels, true).and(lost)
             }
         }
     }
 
     /// Keeps a message until a snapshot comes. When there is no room, those kept are forgotten: the
-    /// snapshot must then be newer than this message.
-    fn keep(&mut self, ids: Ids, time: u64, levels: Levels<'_>) -> Result<(), InputFault> {
+    /// snapshot must then be newer than this message. `told` if it comes with a fault.
+    fn keep(
+        &mut self,
+        ids: Ids,
+        time: u64,
+        levels: Levels<'_>,
+        told: bool,
+    ) -> Result<(), InputFault> {
         let room = self.sequence.has_room(levels.len());
         if !room {
             self.sequence.forget();
@@ -184,7 +202,7 @@ impl Stream {
                 }
             }
         }
-        self.sequence.keep(ids);
+        self.sequence.keep(ids, told || !room);
         if room { Ok(()) } else { Err(InputFault::Gap) }
     }
 

@@ -56,12 +56,12 @@ fn fact(table: &Table, field: Field) -> Naive {
         Field::ControlLevel => scaled(0),
         Field::FeedSynced => Naive::Truth(raw(Part::Whole).map(|n| n != 0)),
         Field::AccountDayLoss | Field::PositionAvgPrice => {
-            // A price ratio is money at nine decimals over a quantity at four.
-            let decimals = if field == Field::PositionAvgPrice { 5 } else { 0 };
             let (over, under) = (raw(Part::Over), raw(Part::Under));
-            Naive::Number(over.zip(under).filter(|(_, under)| *under != 0).map(|(over, under)| {
-                rational(over, decimals) / BigRational::from_integer(under.into())
-            }))
+            Naive::Number(
+                over.zip(under).filter(|(_, under)| *under != 0).map(|(over, under)| {
+                    rational(over, 0) / BigRational::from_integer(under.into())
+                }),
+            )
         }
         _ => panic!("not a field of this test"),
     }

@@ -140,6 +140,20 @@ impl Cursor {
         self.fault_at(mark, into, instrument, (fault, self.lines.number()));
     }
 
+    /// Reports `count` earlier messages that were not used after all, before what the current line
+    /// led to: its updates from `mark` on. Nothing for none.
+    pub(super) fn unused(
+        &mut self,
+        mark: usize,
+        into: &mut Message,
+        (instrument, count): (InstrumentId, u64),
+    ) {
+        if count > 0 {
+            let line = self.lines.number();
+            self.report(mark, into, instrument, (InputFault::Gap, line, count));
+        }
+    }
+
     /// As [`Cursor::fault_before`], for a message that began on the line of this number.
     pub(super) fn fault_at(
         &mut self,
@@ -148,10 +162,20 @@ impl Cursor {
         instrument: InstrumentId,
         (fault, line): (InputFault, u64),
     ) {
-        self.bad = self.bad.saturating_add(1);
+        self.report(mark, into, instrument, (fault, line, 1));
+    }
+
+    fn report(
+        &mut self,
+        mark: usize,
+        into: &mut Message,
+        instrument: InstrumentId,
+        (fault, line, count): (InputFault, u64, u64),
+    ) {
+        self.bad = self.bad.saturating_add(count);
         into.ts = Nanos(self.clock_ns);
         let source = self.source;
-        let bad = BadInput { line, count: 1, source, fault };
+        let bad = BadInput { line, count, source, fault };
         let mark = mark.min(into.updates.len());
         into.updates.insert(mark, (instrument, Body::BadInput(bad)));
     }

@@ -45,7 +45,13 @@ impl Raw {
         match cursor.next(into) {
             Next::Line => {}
             Next::TooLong | Next::Failed => return true,
-            Next::End => return false,
+            Next::End => {
+                let mark = into.updates.len();
+                for Route { stream, .. } in &mut self.routes {
+                    cursor.unused(mark, into, (stream.instrument(), stream.end()));
+                }
+                return false;
+            }
         }
         // Taken once a vector: room for the longest message.
         into.updates.reserve(UPDATES_MAX);
@@ -59,6 +65,10 @@ impl Raw {
         let steps_back = time_ns.is_some_and(|time_ns| cursor.tick(into, time_ns));
         if let Some(fault) = fault.or(steps_back.then_some(InputFault::ClockBack)) {
             cursor.fault_before(mark, into, instrument, fault);
+            // Messages that waited for a snapshot are given up with a fault only.
+            if let Some(Route { stream, .. }) = self.routes.get_mut(self.last) {
+                cursor.unused(mark, into, (stream.instrument(), stream.take_unused()));
+            }
         }
         true
     }

@@ -159,3 +159,48 @@ fn lines_above_the_limit_are_reported_and_passed_over() {
     assert_eq!(faults(&messages), [(4, InputFault::TooLarge, 0)]);
     assert_eq!((progress.messages, messages.len()), (4, 4));
 }
+
+#[test]
+fn messages_that_wait_for_a_snapshot_in_vain_are_counted() {
+    const NOW: i64 = 1_723_161_254_000_000_000;
+    let depth = |first: u64, last: u64| {
+        let data = format!(r#""U":{first},"u":{last},"b":[["99.00","1"]],"a":[]"#);
+        let data = format!(r#"{{"e":"depthUpdate","E":1,"s":"BTCUSDT",{data}}}"#);
+        format!(r#"{{"stream":"btcusdt@depth","data":{data}}}"#)
+    };
+    // The book is lost at line 3, and again at line 6; no snapshot follows.
+    let told = [(3, InputFault::Gap, 1), (6, InputFault::Gap, 2), (6, InputFault::Gap, 1)];
+    let lines = [
+        SNAPSHOT.to_owned(),
+        depth(11, 11),
+        depth(13, 13),
+        depth(14, 14),
+        depth(15, 15),
+        depth(17, 17),
+        depth(18, 18),
+    ];
+    let text = |lines: &[String]| {
+        let stamped =
+            lines.iter().zip(NOW..).map(|(json, ns)| format!("{ns}\tspot:BTCUSDT\t{json}\n"));
+        stamped.collect::<String>()
+    };
+    let counted = |messages: &[Message]| -> Vec<(u64, InputFault, u64)> {
+        let updates = messages.iter().flat_map(|message| &message.updates);
+        let fault = |(_, body): &(InstrumentId, Body)| match body {
+            Body::BadInput(bad) => Some((bad.line, bad.fault, bad.count)),
+            _ => None,
+        };
+        updates.filter_map(fault).collect()
+    };
+    let folder = Folder::new("unused");
+    let (messages, progress) = read(&request(&[folder.file("lost.tsv", text(&lines).as_bytes())]));
+    // The last one still waits at the end.
+    assert_eq!(counted(&messages), [&told[..], &[(7, InputFault::Gap, 1)]].concat());
+    assert_eq!((progress.messages, progress.bad), (7, 5));
+    // A snapshot that holds uses what waited.
+    let again = r#"{"lastUpdateId":17,"bids":[["100.00","1"]],"asks":[["101.00","2"]]}"#;
+    let lines = [&lines[..], &[again.to_owned(), depth(19, 19)]].concat();
+    let (messages, progress) = read(&request(&[folder.file("found.tsv", text(&lines).as_bytes())]));
+    assert_eq!(counted(&messages), told);
+    assert_eq!((progress.messages, progress.bad), (9, 4));
+}
