@@ -165,6 +165,28 @@ fn a_cap_that_leaves_too_little_refuses_with_its_own_code_before_denies() {
 }
 
 #[test]
+fn what_a_cap_refuses_is_recorded_as_it_was_asked() {
+    let rules = "risk r soft { applies to all
+        cap NONE value to 0 USDT when not order.is_buy unless order.reduces }";
+    let mut desk = Desk::new(rules, 10_000);
+    let reduces = |desk: &Desk| {
+        desk.out.events().iter().find_map(|event| match event.body() {
+            Body::Decision(decision) => Some(decision.reduces),
+            _ => None,
+        })
+    };
+    desk.quote(350_000);
+    assert_eq!(desk.ask(Side::Buy, 5, 350_001), yes(5, ""));
+    desk.filled(Side::Buy, 5, 350_001);
+    // It would turn the position. Cut to nothing it would take nothing away, which is no reason to
+    // call it reducing.
+    assert_eq!(desk.ask(Side::Sell, 8, 349_999), no("NONE"));
+    assert_eq!(reduces(&desk), Some(false));
+    assert_eq!(desk.ask(Side::Sell, 5, 349_999), yes(5, ""));
+    assert_eq!(reduces(&desk), Some(true));
+}
+
+#[test]
 fn a_deny_that_only_the_cut_order_meets_is_told_under_the_caps_code() {
     let rules = "risk r soft { applies to all
         cap SMALL value to 60 USDT

@@ -221,11 +221,14 @@ impl Risk {
             }
         }
         let Some((qty, refusal)) = smallest else { return };
-        judgement.order = sized(judgement.order, qty, portfolio, &view, instrument, market);
+        let cut = sized(judgement.order, qty, portfolio, &view, instrument, market);
         judgement.cut = Some(refusal);
         judgement.speak(refusal.code);
-        if below_minimum(qty, &judgement.order, instrument).is_some() {
+        if below_minimum(qty, &cut, instrument).is_some() {
+            // What is refused is the order as it was asked: a quantity of nothing would reduce.
             judgement.refuse(refusal);
+        } else {
+            judgement.order = cut;
         }
     }
 
