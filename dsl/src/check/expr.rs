@@ -541,6 +541,8 @@ fn bare_number(bare: &Expr, other: &Expr) -> Option<String> {
     }
     let number = model::decimal::format_trimmed(mantissa, decimals);
     match &other.unit {
+        Unit::Price if decimals > 0 => Some("a price is written in whole ticks".to_owned()),
+        Unit::Qty if decimals > 0 => Some("a quantity is written in whole lots".to_owned()),
         Unit::Price => Some(format!("a price needs a unit, such as `{number} ticks`")),
         Unit::Qty => Some(format!("a quantity needs a unit, such as `{number} lots`")),
         Unit::Money(Asset::Named(asset)) => Some(format!("write `{number} {asset}`")),

@@ -13,7 +13,8 @@ use model::decimal::format_trimmed;
 use model::num::{MONEY_SCALE, Money, RATE_SCALE, Rounding, mul_div};
 
 use super::clock::seconds;
-use super::show::out;
+use super::quote::quoted;
+use super::show::{out, program};
 
 /// A finished session, ready to be told.
 #[derive(Debug)]
@@ -163,7 +164,11 @@ impl Report<'_> {
         }
         let untold = summary.latch_count.saturating_sub(to_u64(summary.latches.len()));
         if untold > 0 {
-            row("", format!("and {untold} more: engine journal dump --kind LatchChanged"));
+            let more = self.journal.map_or_else(String::new, |dir| {
+                let (program, dir) = (program(), quoted(dir.as_os_str()));
+                format!(": {program} journal dump {dir} --kind LatchChanged")
+            });
+            row("", format!("and {untold} more{more}"));
         }
         row(
             "orders",

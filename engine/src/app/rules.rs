@@ -11,10 +11,11 @@ use super::cli::{Cli, RulesArgs, RulesCommand};
 use super::exit::{Failure, Finding};
 use super::{regular, show};
 
-/// Rules that run when none are named.
+/// Rules that run when none are named; by name, as files are, so that they decide under the same
+/// hash when their copies are named.
 const SHIPPED: [(&str, &str); 2] = [
-    ("<shipped>/limits.rules", include_str!("../../../rules/limits.rules")),
     ("<shipped>/crossover.rules", include_str!("../../../rules/crossover.rules")),
+    ("<shipped>/limits.rules", include_str!("../../../rules/limits.rules")),
 ];
 
 /// Reads the files that the user names, or returns what ships.

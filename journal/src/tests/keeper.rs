@@ -142,26 +142,28 @@ fn a_keeper_that_gave_up_has_said_why() {
         disk,
     };
     let (mut link, keeper) = connect(workshop);
-    let ended = thread::spawn(move || keeper.run());
-    // Else this thread would take the work for its own.
-    while !dir.join(segment_name(0)).exists() {
-        thread::yield_now();
-    }
-    let retired = |segment| Retired {
-        segment,
-        end: HEADER_BYTES,
-        records: 0,
-        order: Order::start(),
-        is_final: false,
-    };
-    let first = link.next_segment().unwrap();
-    let second = link.next_segment().unwrap();
-    link.retire(retired(first)).unwrap();
-    ended.join().unwrap();
-    // Whoever next needs the keeper learns why it is gone, not only that it is.
-    let error = link.retire(retired(second)).unwrap_err();
-    let AppendError::Disk(DiskError { action, path, .. }) = error else {
-        panic!("the reason was lost: {error}");
-    };
-    assert_eq!((action, path), (Action::Write, dir.join(segment_name(0))));
+    thread::scope(|scope| {
+        let ended = scope.spawn(move || keeper.run());
+        // Else this thread would take the work for its own.
+        while !dir.join(segment_name(0)).exists() {
+            thread::yield_now();
+        }
+        let retired = |segment| Retired {
+            segment,
+            end: HEADER_BYTES,
+            records: 0,
+            order: Order::start(),
+            is_final: false,
+        };
+        let first = link.next_segment().unwrap();
+        let second = link.next_segment().unwrap();
+        link.retire(retired(first)).unwrap();
+        ended.join().unwrap();
+        // Whoever next needs the keeper learns why it is gone, not only that it is.
+        let error = link.retire(retired(second)).unwrap_err();
+        let AppendError::Disk(DiskError { action, path, .. }) = error else {
+            panic!("the reason was lost: {error}");
+        };
+        assert_eq!((action, path), (Action::Write, dir.join(segment_name(0))));
+    });
 }

@@ -271,7 +271,7 @@ impl<'a> Binder<'a> {
         u32::try_from(at).map(InstrumentId).map_err(|_| too_many)
     }
 
-    /// Finds the length of a file's bars: what its name says, unless its rows stand closer.
+    /// Finds the length of a file's bars: what its name says, or how far its rows stand apart.
     fn bar_ns(&mut self, path: &Path, named: Option<&Named>) -> Result<i64, DataError> {
         let stated = named.and_then(|named| named.bar_ns);
         let seen = match stated {
@@ -280,7 +280,7 @@ impl<'a> Binder<'a> {
         };
         let seen = seen.ok_or_else(|| DataError::NoBarLength { path: path.to_owned() })?;
         self.notes.push(format!(
-            "note: {}: bars of {} s, by the smallest distance of two rows",
+            "note: {}: bars of {} s, by the commonest distance of two rows",
             names::file_name(path),
             model::decimal::format_trimmed(i128::from(seen), 9),
         ));

@@ -4,6 +4,7 @@
 //! passes are made only where nothing else can say it: how many decimals the numbers of an unknown
 //! instrument need, how long bars are, and when a file ends that holds the same as another one.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
@@ -411,30 +412,36 @@ fn see_message(grid: &mut Grid, parser: &mut Parser, json: &[u8], of: &Seen) {
     }
 }
 
-/// Returns the smallest positive difference between the times of two rows; `None` where there is
-/// none.
+/// LIMIT: different distances of rows that are counted; a file with more has no regular bars.
+const DISTANCES_MAX: usize = 1_024;
+
+/// Returns the commonest distance between the times of two rows, of equal ones the smallest: one
+/// row whose time is off says nothing of the others. `None` where there is none.
 ///
 /// # Errors
 /// As [`open`].
 pub(super) fn bar_ns(path: &Path) -> Result<Option<i64>, DataError> {
     let mut lines = open(path)?;
     let mut before: Option<i64> = None;
-    let mut smallest: Option<i64> = None;
+    let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
     loop {
         match lines.advance() {
             Step::Line => {}
             Step::TooLong => continue,
-            Step::End | Step::Failed => return Ok(smallest),
+            Step::End | Step::Failed => break,
         }
         let Some(time_ns) = line_time(&Format::Klines, lines.line()) else {
             continue;
         };
         let step = before.map_or(0, |before| time_ns.saturating_sub(before));
-        if step > 0 && smallest.is_none_or(|smallest| step < smallest) {
-            smallest = Some(step);
-        }
         before = Some(time_ns);
+        if step > 0 && (counts.len() < DISTANCES_MAX || counts.contains_key(&step)) {
+            let count = counts.entry(step).or_default();
+            *count = count.saturating_add(1);
+        }
     }
+    let commonest = counts.into_iter().rev().max_by_key(|(_, count)| *count);
+    Ok(commonest.map(|(step, _)| step))
 }
 
 /// Returns the largest time of a file.

@@ -204,3 +204,25 @@ fn messages_that_wait_for_a_snapshot_in_vain_are_counted() {
     assert_eq!(counted(&messages), told);
     assert_eq!((progress.messages, progress.bad), (9, 4));
 }
+
+#[test]
+fn one_row_whose_time_is_off_does_not_change_the_length_of_bars() {
+    let (header, _) = KLINES.split_once('\n').unwrap();
+    let text = |times: &[i64]| {
+        let rows =
+            times.iter().map(|ms| format!("{ms},100.00,110.00,90.00,105.00,1.5,7,150.5,0\n"));
+        format!("{header}\n{}", rows.collect::<String>())
+    };
+    let folder = Folder::new("off");
+    let minute = |nth: i64| 1_640_995_200_000 + nth * 60_000;
+    let mut times: Vec<i64> = (0..9).map(minute).collect();
+    times[4] -= 1;
+    // A gap is a longer distance, and no two rows are closer than a bar.
+    times.remove(7);
+    let path = folder.file("any.csv", text(&times).as_bytes());
+    assert_eq!(survey::bar_ns(&path).unwrap(), Some(60_000_000_000));
+    let path = folder.file("two.csv", text(&[minute(0), minute(3), minute(4)]).as_bytes());
+    assert_eq!(survey::bar_ns(&path).unwrap(), Some(60_000_000_000), "of equal ones the smallest");
+    let path = folder.file("one.csv", text(&[minute(0)]).as_bytes());
+    assert_eq!(survey::bar_ns(&path).unwrap(), None);
+}
