@@ -5,6 +5,7 @@
 //! is computed again and compared record by record.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use journal::{ReadError, Reader, Verdict, at_rest, info};
 use model::event::{Body, Event, FLAG_DERIVED, FLAG_LAST, Kind, Lane};
@@ -22,7 +23,7 @@ use crate::setup::{SEMANTICS, Setup};
 use crate::source::{Message, Progress, Source};
 use crate::tape::{
     Comparison, Difference, JournaledEvents, KIND_RULES_LOADED, KIND_RUN_METADATA, KIND_TEXT_MIN,
-    Reach, Tape, TapeError,
+    Naming, Reach, Tape, TapeError,
 };
 use crate::topology::Placement;
 
@@ -218,7 +219,7 @@ impl Control for BreakOff<'_> {
 }
 
 /// Replays a journal on a placement. `texts` in place of the journal's own rules ask what they
-/// would have decided: then the comparison tells where they part.
+/// would have decided: then the comparison tells where they part, by the names of rules.
 ///
 /// # Errors
 /// [`ReplayError`] when the journal cannot be replayed, also because a session is writing it: each
@@ -231,13 +232,24 @@ pub fn replay(
 ) -> Result<Replayed, ReplayError> {
     at_rest(dir)?;
     let origin = Origin::read(dir)?;
-    let checked = program::load(texts.unwrap_or_else(|| origin.texts.clone())).map_err(Box::new)?;
-    let mut session = Session::build(origin.setup.clone(), &checked)?;
+    let build = |texts: Vec<RulesText>| -> Result<Session, ReplayError> {
+        let checked = program::load(texts).map_err(Box::new)?;
+        Ok(Session::build(origin.setup.clone(), &checked)?)
+    };
+    let is_other = texts.is_some();
+    let mut session = build(texts.unwrap_or_else(|| origin.texts.clone()))?;
+    let naming = match is_other {
+        true => {
+            let own = build(origin.texts.clone())?;
+            Some(Arc::new(Naming::new(&own.bound.rules, &session.bound.rules)))
+        }
+        false => None,
+    };
     // With other rules the records keep the numbers of the journal's inputs.
     session.keep_preamble(Seq(u64::try_from(origin.texts.len()).unwrap_or(0).saturating_add(1)));
     let mut source = JournalSource::open(dir)?;
     let stations = session.stations(Gate::off());
-    let lane = |lane: Lane| Comparison::open(dir, lane);
+    let lane = |lane: Lane| Comparison::open(dir, lane, naming.clone());
     let pipeline = if placement.split {
         let tape = |of: Lane| Ok::<_, ReadError>(Tape::Compare(vec![lane(of)?]));
         let tapes = Tapes::Each {

@@ -5,12 +5,17 @@
 //! still tell how far the journal reaches.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use journal::{ReadError, Reader};
 use model::codec::{DecodeError, decode};
 use model::event::{EVENT_BYTES, Event, FLAG_LAST, FLAG_MORE, Lane};
 
 use crate::recorder::LaneRecorder;
+
+mod naming;
+
+pub use naming::Naming;
 
 /// Records of one or more lanes.
 #[derive(Debug)]
@@ -26,6 +31,8 @@ pub enum Tape {
 pub struct Comparison {
     lane: Lane,
     reader: JournaledEvents,
+    /// Where other rules decide: events are compared by the names of rules.
+    naming: Option<Arc<Naming>>,
     /// Records.
     compared: u64,
     /// The first event that was computed after the journal's last one of this lane.
@@ -158,15 +165,16 @@ impl Tape {
 }
 
 impl Comparison {
-    /// Opens one lane of a journal.
+    /// Opens one lane of a journal; with `naming`, to compare what other rules decide.
     ///
     /// # Errors
     /// [`ReadError`] when the journal cannot be opened.
-    pub fn open(dir: &Path, lane: Lane) -> Result<Self, ReadError> {
+    pub fn open(dir: &Path, lane: Lane, naming: Option<Arc<Naming>>) -> Result<Self, ReadError> {
         let reader = JournaledEvents::open(dir, lane)?;
         Ok(Self {
             lane,
             reader,
+            naming,
             compared: 0,
             beyond: None,
             difference: None,
@@ -184,8 +192,10 @@ impl Comparison {
                 self.compared = self.compared.saturating_add(ends_record(&journaled));
                 let earlier = self.cut.take();
                 self.difference = self.difference.take().or(earlier);
-                if journaled != *event && self.difference.is_none() {
-                    let found = Some(difference(&journaled, event));
+                if self.difference.is_none()
+                    && let Some(found) = self.differs(&journaled, event)
+                {
+                    let found = Some(found);
                     if ends_early(&journaled, event) {
                         self.cut = found;
                     } else {
@@ -196,6 +206,16 @@ impl Comparison {
             Ok(None) => self.beyond = self.beyond.or(Some(*event)),
             Err(error) => self.failed = Some(error),
         }
+    }
+
+    fn differs(&self, journaled: &Event, recomputed: &Event) -> Option<Difference> {
+        let Some(naming) = &self.naming else {
+            return (journaled != recomputed).then(|| difference(journaled, recomputed));
+        };
+        let (one, other) = (naming.journaled(journaled), naming.recomputed(recomputed));
+        // What is told is what stands in the records.
+        let (journaled, recomputed) = (Some(*journaled), Some(*recomputed));
+        (one != other).then(|| Difference { journaled, recomputed, ..difference(&one, &other) })
     }
 
     /// Ends the comparison.

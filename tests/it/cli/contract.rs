@@ -248,6 +248,27 @@ fn another_decision_is_a_finding_and_names_the_first_difference() {
     assert!(difference["seq"].is_u64() && difference["journaled"] != difference["recomputed"]);
 }
 
+/// What other rules decide is compared by their names: a comment, or a rule more, is no difference
+/// by itself.
+#[test]
+fn rules_that_decide_alike_are_equal_whatever_else_is_in_their_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(folder, "taker.rules", TAKER);
+    write(folder, "x.log", capture_with(""));
+    let line = "backtest --data x.log --rules taker.rules --journal J --json";
+    assert!(engine(folder, line).json()["decisions"].as_u64() > Some(0));
+    let (head, rest) = TAKER.split_once('\n').unwrap();
+    // Before all others, so that these get other numbers.
+    let more = "risk before soft { applies to all\n deny NEVER when false }";
+    for text in [format!("{head}\n// A comment.\n{rest}"), format!("{head}\n{more}\n{rest}")] {
+        write(folder, "other.rules", text.as_str());
+        let replayed = engine(folder, "replay J --rules other.rules --json");
+        assert_eq!(replayed.code, Some(0), "{text}\n{replayed:?}");
+        assert_eq!(replayed.json()["equal"], true);
+    }
+}
+
 #[test]
 fn a_replay_without_verdicts_proves_nothing_and_is_a_finding() {
     let folder = tempfile::tempdir().unwrap();
