@@ -6,8 +6,8 @@
 //! Nothing can hand over anything in less than half of that; the goal allows all of it.
 //!
 //! Messages come when they come, so both ends do something for a changing time before they send
-//! ([`Rhythm::Irregular`]), and that time is taken off again. Two processors that do nothing but
-//! answer each other ([`Rhythm::Tight`]) fall into step instead: they learn after how many looks
+//! (`Rhythm::Irregular`), and that time is taken off again. Two processors that do nothing but
+//! answer each other (`Rhythm::Tight`) fall into step instead: they learn after how many looks
 //! the answer comes and read on before it is there, or just too late, and stay so for minutes. The
 //! same program was then seen to hop in 58, 72 and 86 ns within the hour.
 //!
