@@ -240,11 +240,11 @@ impl Desk<'_> {
         if !held && opens.is_none() {
             return false;
         }
-        if !held && !flat {
-            // The opposite is still held, and being closed: what is held in the end is closed too.
-            if let Some(exit) = &mut instance.exit {
-                exit.closes = None;
-            }
+        if let Some(working) = instance.exit.as_mut().filter(|exit| !exit.is_done())
+            && working.closes.is_some_and(|side| side != closes)
+        {
+            // The other side is being closed: what is held in the end is closed too.
+            working.closes = None;
             return withdrawn;
         }
         let side = closes.opposite();
@@ -325,6 +325,11 @@ impl Desk<'_> {
         let Some(target) = instance.exit else { return };
         let held = if instance.ledger.qty.0 < 0 { Side::Sell } else { Side::Buy };
         let flat = instance.is_flat(self.instrument, self.market);
+        // The position has turned since: what the target was meant for is closed.
+        if !flat && target.closes.is_some_and(|closes| closes != held) {
+            instance.exit = None;
+            return;
+        }
         // An entry that still adds to the position, or may still open one, goes first: its cancel
         // is on its way, and the exit follows on its end. Both at once would trade with each other.
         let opens = |entry: Entry| if flat { entry.withdrawn } else { entry.side == held };
@@ -333,8 +338,7 @@ impl Desk<'_> {
         }
         let whole = instance.closable(self.instrument);
         let qty = target.left.map_or(whole, |left| left.min(whole));
-        let is_other = target.closes.is_some_and(|closes| closes != held);
-        if flat || is_other || qty.0 <= 0 {
+        if flat || qty.0 <= 0 {
             instance.exit = None;
             return;
         }

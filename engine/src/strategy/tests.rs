@@ -203,6 +203,37 @@ fn an_opposite_entry_is_not_closed_by_the_target_that_made_room_for_it() {
     assert_eq!(desk.signals, [], "short is what was asked for");
 }
 
+/// The order that made room has not ended when the other side is to be left too.
+#[test]
+fn an_exit_of_the_new_side_is_not_lost_behind_the_target_of_the_old() {
+    let mut desk = Desk::new(
+        "enter long GO when market.last == 350_000 ticks size 10 lots at_market
+         enter short TURN when market.last == 349_000 ticks where shortable size 30 lots at_market
+         exit short BACK when market.last == 348_000 ticks",
+    );
+    for exit_ends_first in [true, false] {
+        desk.enter();
+        desk.trade(349_000);
+        let [(exit, _), (turn, _)] = desk.signals[..] else { panic!("{:?}", desk.signals) };
+        desk.fill(exit, Side::Sell, 10);
+        desk.fill(turn, Side::Sell, 4);
+        if exit_ends_first {
+            desk.done(exit, 10, DoneReason::Filled);
+        }
+        desk.trade(348_000);
+        assert_eq!(desk.order().1.action, Action::CancelEntries, "{exit_ends_first}");
+        desk.done(turn, 4, DoneReason::Cancelled);
+        if !exit_ends_first {
+            desk.done(exit, 10, DoneReason::Filled);
+        }
+        let (back, signal) = desk.order();
+        assert_eq!((signal.action, signal.side, signal.qty), (Action::Exit, Side::Buy, Qty(4)));
+        desk.fill(back, Side::Buy, 4);
+        desk.done(back, 4, DoneReason::Filled);
+        assert_eq!(desk.signals, []);
+    }
+}
+
 /// On spot the fee leaves dust: a strategy neither sees it nor is stopped by it.
 #[test]
 fn dust_is_no_position() {
