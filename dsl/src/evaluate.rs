@@ -32,6 +32,9 @@ pub use strategy::{OrderTerms, RuleCode, SizeTerms, StrategyCode};
 /// LIMIT: registers of one bound program. 256 rules (the verdict's rule set) of eight values each.
 pub const REGISTERS_MAX: usize = 2048;
 
+/// A value has 16 bytes.
+const VALUE_SHIFT: u32 = 4;
+
 /// Which part of a fact is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
@@ -97,7 +100,6 @@ pub struct Cost {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Load {
     pub(crate) input: Input,
-    pub(crate) dst: u16,
     /// Smallest value admitted.
     pub(crate) lo: i128,
     /// Largest value admitted, less the smallest.
@@ -107,11 +109,25 @@ pub(crate) struct Load {
 /// A part of a program that runs in one go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Section {
+    /// Facts, for one register after the other.
     pub(crate) loads: Vec<Load>,
-    /// Operations up to each series update; the last run has none behind it.
-    pub(crate) runs: Vec<Vec<Op>>,
-    /// Series updates: input register and result register, in the order of the series.
-    pub(crate) updates: Vec<(u16, u16)>,
+    /// Register of the first fact.
+    pub(crate) first: u16,
+    /// Operations, in the order of computing.
+    pub(crate) ops: Vec<Op>,
+    /// Series updates, in the order of the series.
+    pub(crate) updates: Vec<Update>,
+}
+
+/// A step of a series between two operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Update {
+    /// Number of operations that come before it.
+    pub(crate) after: usize,
+    /// Register of the input.
+    pub(crate) input: u16,
+    /// Register of the result.
+    pub(crate) dst: u16,
 }
 
 impl std::fmt::Debug for Registers {
@@ -146,9 +162,7 @@ impl Section {
     pub(crate) fn run<F: Facts>(&self, facts: &F, registers: &mut Registers) {
         let file = &mut *registers.values;
         self.load(facts, file);
-        for run in &self.runs {
-            operate(run, file);
-        }
+        operate(&self.ops, file);
     }
 
     /// Reads all facts and runs all operations; `update` advances series number so-and-so.
@@ -161,32 +175,33 @@ impl Section {
     ) {
         let file = &mut *registers.values;
         self.load(facts, file);
-        let mut updates = self.updates.iter().enumerate();
-        for run in &self.runs {
-            operate(run, file);
-            if let Some((index, (input, dst))) = updates.next() {
-                let value = update(index, get(file, *input));
-                set(file, *dst, value);
-            }
+        let mut done = 0;
+        for (index, &Update { after, input, dst }) in self.updates.iter().enumerate() {
+            operate(self.ops.get(done..after).unwrap_or_default(), file);
+            done = after;
+            let value = update(index, get(file, input));
+            set(file, dst, value);
         }
+        operate(self.ops.get(done..).unwrap_or_default(), file);
     }
 
     #[inline(always)]
     fn load<F: Facts>(&self, facts: &F, file: &mut File) {
+        let mut slots = file.iter_mut().skip(register(self.first));
         for load in &self.loads {
-            set(file, load.dst, load.read(facts));
+            let Some(slot) = slots.next() else { return };
+            *slot = load.read(facts);
         }
     }
 
     /// Returns the number of steps.
     pub(crate) fn ops(&self) -> usize {
-        let operations: usize = self.runs.iter().map(Vec::len).sum();
-        operations.saturating_add(self.loads.len()).saturating_add(self.updates.len())
+        self.ops.len().saturating_add(self.loads.len()).saturating_add(self.updates.len())
     }
 
     /// Returns the number of operations that test for overflow.
     pub(crate) fn checked_ops(&self) -> usize {
-        self.runs.iter().flatten().filter(|op| op.code.is_checked()).count()
+        self.ops.iter().filter(|op| op.code.is_checked()).count()
     }
 }
 
@@ -210,9 +225,10 @@ impl Load {
     }
 }
 
-#[inline(always)]
-fn operate(run: &[Op], file: &mut File) {
-    for op in run {
+/// The one loop over operations, for all programs: small enough to stay in the cache.
+#[inline(never)]
+fn operate(ops: &[Op], file: &mut File) {
+    for op in ops {
         let value = op::apply(op.code, |place| get(file, arg(op, place)));
         set(file, op.dst, value);
     }
@@ -224,15 +240,26 @@ fn outside(value: Value) -> Value {
     if value.is_na() { value } else { Value::na(Cause::Overflow) }
 }
 
-/// Places are below the limit, as the compiler made them; the mask tells the optimiser so.
+/// Returns the place of a register, as operations and answers name it: its distance in bytes, so
+/// that the shift back and the shift of the access cancel.
+pub(crate) fn place(register: u16) -> u16 {
+    register << VALUE_SHIFT
+}
+
+/// Registers are below the limit, as the compiler made them; the mask tells the optimiser so.
+#[inline(always)]
+fn register(place: u16) -> usize {
+    usize::from(place >> VALUE_SHIFT) & (REGISTERS_MAX - 1)
+}
+
 #[inline(always)]
 fn get(file: &File, place: u16) -> Value {
-    file.get(usize::from(place) & (REGISTERS_MAX - 1)).copied().unwrap_or(Value::MISSING)
+    file.get(register(place)).copied().unwrap_or(Value::MISSING)
 }
 
 #[inline(always)]
 fn set(file: &mut File, place: u16, value: Value) {
-    if let Some(slot) = file.get_mut(usize::from(place) & (REGISTERS_MAX - 1)) {
+    if let Some(slot) = file.get_mut(register(place)) {
         *slot = value;
     }
 }
@@ -243,6 +270,8 @@ fn arg(op: &Op, place: usize) -> u16 {
 }
 
 const _: () = assert!(REGISTERS_MAX.is_power_of_two());
+const _: () = assert!(size_of::<Value>() == 1 << VALUE_SHIFT);
+const _: () = assert!(REGISTERS_MAX << VALUE_SHIFT <= 1 << u16::BITS);
 
 /// Returns whether a condition holds and its exemption does not. An unknown exemption is none.
 #[inline]

@@ -75,11 +75,12 @@ impl Value {
         self.0 == truth as i128
     }
 
-    /// Returns a known value, or missing for `None`.
+    /// Returns a known value, or missing for `None`. A number that would collide with `na` is one:
+    /// unknown in any case, for a cause that means nothing.
     #[inline]
     #[must_use]
     pub fn of(number: Option<i128>) -> Self {
-        number.map_or(Self::MISSING, Self::known)
+        number.map_or(Self::MISSING, Self)
     }
 
     /// Tells whether the value is unknown.

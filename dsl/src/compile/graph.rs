@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::bounds::Bounds;
 use crate::evaluate::op::{Code, Op, apply};
-use crate::evaluate::{Input, Load, REGISTERS_MAX, Registers, Section};
+use crate::evaluate::{Input, Load, REGISTERS_MAX, Registers, Section, Update, place};
 use crate::value::Value;
 
 /// LIMIT: nodes of one program before unused ones are dropped.
@@ -207,9 +207,6 @@ impl Graph {
         let places = self.places(roots)?;
         let place = |node: NodeId| places.get(usize::from(node)).copied().flatten().unwrap_or(0);
         let mut sections = vec![Section::default(); usize::from(self.section).saturating_add(1)];
-        for section in &mut sections {
-            section.runs.push(Vec::new());
-        }
         let mut constants = Vec::new();
         for (node, dst) in self.nodes.iter().zip(&places) {
             let Some(dst) = *dst else { continue };
@@ -219,16 +216,17 @@ impl Graph {
                 Shape::Load(input) => {
                     let Bounds { lo, hi } = node.bounds;
                     let width = hi.abs_diff(lo);
-                    section.loads.push(Load { input, dst, lo, width });
+                    if section.loads.is_empty() {
+                        section.first = dst;
+                    }
+                    section.loads.push(Load { input, lo, width });
                 }
                 Shape::Series(_) => {
-                    section.updates.push((place(node.args[0]), dst));
-                    section.runs.push(Vec::new());
+                    let (after, input) = (section.ops.len(), place(node.args[0]));
+                    section.updates.push(Update { after, input, dst });
                 }
                 Shape::Op(code) => {
-                    if let Some(run) = section.runs.last_mut() {
-                        run.push(Op { code, dst, args: node.args.map(place) });
-                    }
+                    section.ops.push(Op { code, dst, args: node.args.map(place) });
                 }
             }
         }
@@ -259,13 +257,23 @@ impl Graph {
                 }
             }
         }
-        let mut next = 0_u16;
-        let mut places = Vec::with_capacity(used.len());
-        for used in used {
-            places.push(used.then_some(next));
-            next = next.saturating_add(u16::from(used));
+        let mut order: Vec<_> = (0..used.len()).collect();
+        order.retain(|id| used.get(*id).copied().unwrap_or(false));
+        // The facts of a section lie side by side, in the order in which they are read.
+        order.sort_by_key(|id| match self.nodes.get(*id) {
+            Some(Node { shape: Shape::Load(_), section, .. }) => (0, *section),
+            _ => (1, 0),
+        });
+        if order.len() > REGISTERS_MAX {
+            return Err(Fault::TooLarge);
         }
-        if usize::from(next) > REGISTERS_MAX { Err(Fault::TooLarge) } else { Ok(places) }
+        let mut places = vec![None; used.len()];
+        for (id, register) in order.into_iter().zip(0..) {
+            if let Some(slot) = places.get_mut(id) {
+                *slot = Some(place(register));
+            }
+        }
+        Ok(places)
     }
 }
 

@@ -438,8 +438,7 @@ impl Graph {
             self.fail(Fault::TooFar);
             1
         });
-        let one = self.number(1);
-        Readout::new(a.num, a.den.unwrap_or(one), up, down, step)
+        Readout::new(a.num, a.den, up, down, step)
     }
 
     /// Returns one number for an indicator, rounded half-even, with its scale: at most `finest`

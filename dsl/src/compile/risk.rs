@@ -85,7 +85,7 @@ fn latch<'a>(latch: &'a Latch, lower: &mut Lower<'a>) -> LatchCode {
         notify: latch.notify,
         when: lower.condition(Some(&latch.when), true),
         unless: latch.unless.as_ref().map(|expr| lower.lower(expr).num),
-        sides: lower.sides(&latch.when),
+        sides: lower.sides(&latch.when).map(Box::new),
     }
 }
 
@@ -123,24 +123,26 @@ fn check<'a>(check: &'a Check, lower: &mut Lower<'a>) -> CheckCode {
         require: check.require,
         condition: lower.condition(Some(&check.condition), true),
         unless: lower.condition(check.unless.as_ref(), false),
-        sides: lower.sides(&check.condition),
+        sides: lower.sides(&check.condition).map(Box::new),
     }
 }
 
 /// Returns everything that is read after a run.
 fn roots(latches: &[LatchCode], caps: &[CapCode], checks: &[CheckCode]) -> Vec<NodeId> {
-    let latches = latches.iter().map(|latch| (latch.when, latch.unless, latch.sides));
-    let checks = checks.iter().map(|check| (check.condition, Some(check.unless), check.sides));
+    let latches = latches.iter().map(|latch| (latch.when, latch.unless, &latch.sides));
+    let checks = checks.iter().map(|check| (check.condition, Some(check.unless), &check.sides));
     let mut roots = Vec::new();
     for (condition, unless, sides) in latches.chain(checks) {
         roots.push(condition);
         roots.extend(unless);
         for readout in sides.iter().flat_map(|sides| [sides.observed, sides.limit]) {
-            roots.extend([readout.num, readout.den]);
+            roots.push(readout.num);
+            roots.extend(readout.den);
         }
     }
     for cap in caps {
-        roots.extend([cap.bound.num, cap.bound.den]);
+        roots.push(cap.bound.num);
+        roots.extend(cap.bound.den);
         roots.extend(cap.when.into_iter().chain(cap.unless));
     }
     roots

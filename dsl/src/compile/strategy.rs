@@ -217,7 +217,8 @@ fn roots(rules: &[RuleCode]) -> Vec<NodeId> {
     for rule in rules {
         roots.extend([rule.when, rule.unless]);
         for readout in readouts(&mut rule.clone()) {
-            roots.extend([readout.num, readout.den]);
+            roots.push(readout.num);
+            roots.extend(readout.den);
         }
     }
     roots

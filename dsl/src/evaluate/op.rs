@@ -261,7 +261,11 @@ fn ratio([a, b, c, d]: [Value; 4], f: fn(&i128, &i128) -> bool) -> Value {
         if below == 0 {
             return Value::na(Cause::DivZero);
         }
-        oriented(scaled(above, d), scaled(below, c), below < 0, f)
+        // The difference of two products that fit the limit fits a word of 128 bits. It takes the
+        // sign of the divisor: multiplying both sides by a negative number turns them round.
+        let turn = below >> 127;
+        let difference = scaled(above, d).wrapping_sub(scaled(below, c));
+        Value::bool(f(&(difference ^ turn).wrapping_sub(turn), &0))
     })
 }
 

@@ -13,8 +13,8 @@ use crate::value::Value;
 pub(crate) struct Readout {
     /// Register of the numerator.
     pub(crate) num: u16,
-    /// Register of the denominator.
-    pub(crate) den: u16,
+    /// Register of the denominator; none is a whole number.
+    pub(crate) den: Option<u16>,
     /// Static factor above.
     up: i128,
     /// Static factor below; contains the step.
@@ -46,27 +46,46 @@ pub(crate) struct Sides {
 
 impl Readout {
     /// Returns how to read `num / den`, by static factors and a step that `down` contains.
-    pub(crate) fn new(num: u16, den: u16, up: i128, down: i128, step: i128) -> Self {
+    pub(crate) fn new(num: u16, den: Option<u16>, up: i128, down: i128, step: i128) -> Self {
         Self { num, den, up, down, step, narrow: Narrow::new(up, down, step) }
     }
 
     /// Returns the number.
     #[inline]
     pub(crate) fn read(&self, registers: &Registers, rounding: Rounding) -> Value {
-        let (num, den) = (registers.get(self.num), registers.get(self.den));
+        let num = registers.get(self.num);
         if num.is_na() {
             return num;
         }
+        let Some(den) = self.den else { return self.whole(num, rounding) };
+        let den = registers.get(den);
         if den.is_na() {
             return den;
         }
         if den.raw() == 0 {
             return Value::na(Cause::DivZero);
         }
-        if let Some(quotient) = self.narrow(num, den, rounding) {
-            return Value::known(i128::from(quotient));
-        }
         self.wide(num, den, rounding)
+    }
+
+    /// Returns a whole number, by words where it and all on the way fit them, as nearly always: a
+    /// product or a division of 128 bits costs several times one of 64.
+    #[inline]
+    fn whole(&self, num: Value, rounding: Rounding) -> Value {
+        let word = || {
+            let narrow = self.narrow?;
+            let above = i64::try_from(num.raw()).ok()?.checked_mul(narrow.up)?;
+            let quotient = match rounding {
+                Rounding::Floor => narrow.floor(above),
+                _ if narrow.down == 1 => above,
+                Rounding::Ceil | Rounding::HalfEven => return None,
+            };
+            quotient.checked_mul(narrow.step)
+        };
+        match word() {
+            Some(number) => Value::of_raw(i128::from(number)),
+            None => self.wide(num, Value::TRUE, rounding),
+        }
     }
 
     #[cold]
@@ -78,30 +97,10 @@ impl Readout {
         op::within_limit(quotient)
     }
 
-    /// Returns the number where it and all on the way fit 64 bits, as nearly always: a product or a
-    /// division of 128 bits costs several times one of 64.
-    #[inline]
-    fn narrow(&self, num: Value, den: Value, rounding: Rounding) -> Option<i64> {
-        let small = |number: i128| i64::try_from(number).ok();
-        let narrow = self.narrow?;
-        let Narrow { up, down, step, .. } = narrow;
-        let above = small(num.raw())?.checked_mul(up)?;
-        if den.raw() == 1 && above >= 0 && matches!(rounding, Rounding::Floor) {
-            return narrow.divide(above).checked_mul(step);
-        }
-        let below = small(den.raw())?.checked_mul(down)?;
-        let quotient = match rounding {
-            _ if below == 1 => above,
-            Rounding::Floor if above >= 0 && below > 0 => above.checked_div(below)?,
-            Rounding::Floor | Rounding::Ceil | Rounding::HalfEven => return None,
-        };
-        quotient.checked_mul(step)
-    }
-
     /// Moves the registers.
     pub(crate) fn relocate(&mut self, place: impl Fn(u16) -> u16) {
         self.num = place(self.num);
-        self.den = place(self.den);
+        self.den = self.den.map(place);
     }
 }
 
@@ -111,6 +110,15 @@ impl Narrow {
         let (up, down, step) = (small(up)?, small(down)?, small(step)?);
         let reciprocal = (1_u128 << 64).checked_div(u128::try_from(down).ok()?)?;
         Some(Self { up, down, step, reciprocal: u64::try_from(reciprocal).unwrap_or(u64::MAX) })
+    }
+
+    /// Returns `above / down`, rounded down: of a negative number, one less than what the number
+    /// that is one larger and turned round gives, turned round again. Without a jump, since nobody
+    /// can tell the sign of room beforehand.
+    #[inline]
+    fn floor(self, above: i64) -> i64 {
+        let turn = above >> 63;
+        self.divide(above ^ turn) ^ turn
     }
 
     /// Returns `above / down` of a number that is not negative, rounded down.
@@ -162,6 +170,9 @@ mod tests {
                     if above >= 0 {
                         assert_eq!(narrow.divide(above), above / down, "{above} / {down}");
                     }
+                    for above in [above, -above, -above - 1] {
+                        assert_eq!(narrow.floor(above), above.div_euclid(down), "{above} / {down}");
+                    }
                 }
             }
         }
@@ -177,10 +188,10 @@ mod tests {
         })]
 
         #[test]
-        fn reciprocals_divide(above in 0..i64::MAX, down in 1..i64::MAX, shift in 0_u32..63) {
+        fn reciprocals_divide(above: i64, down in 1..i64::MAX, shift in 0..63_u32) {
             let down = (down >> shift).max(1);
             let narrow = Narrow::new(1, i128::from(down), 1).unwrap();
-            prop_assert_eq!(narrow.divide(above), above / down);
+            prop_assert_eq!(narrow.floor(above), above.div_euclid(down));
         }
     }
 }

@@ -7,7 +7,7 @@ use super::readout::{Readout, Sides};
 use super::{Cost, Facts, Input, Outcome, Registers, Section, unless};
 use crate::span::Span;
 use crate::typed::{Effect, LatchEnd, Measure};
-use crate::value::{Truth, Value};
+use crate::value::Truth;
 
 /// A `halt` or `reduce_only`, as bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,8 @@ pub struct LatchCode {
     pub notify: bool,
     pub(crate) when: u16,
     pub(crate) unless: Option<u16>,
-    pub(crate) sides: Option<Sides>,
+    /// Apart: read only when the statement says no.
+    pub(crate) sides: Option<Box<Sides>>,
 }
 
 /// A `cap`, as bound.
@@ -56,7 +57,8 @@ pub struct CheckCode {
     pub require: bool,
     pub(crate) condition: u16,
     pub(crate) unless: u16,
-    pub(crate) sides: Option<Sides>,
+    /// Apart: read only when the statement says no.
+    pub(crate) sides: Option<Box<Sides>>,
 }
 
 /// What a cap says to the order at hand.
@@ -149,7 +151,13 @@ impl RiskCode {
     #[must_use]
     pub fn latch(&self, index: usize, registers: &Registers) -> Truth {
         match self.latches.get(index) {
-            Some(latch) => truth(Some(latch.when), latch.unless, registers),
+            Some(latch) => {
+                let condition = registers.get(latch.when);
+                match latch.unless {
+                    Some(place) => unless(condition, registers.get(place)),
+                    None => condition.truth(),
+                }
+            }
             None => Truth::Unknown(Cause::Missing),
         }
     }
@@ -159,7 +167,7 @@ impl RiskCode {
     /// nanoseconds. Values outside of `i64` end at its bounds.
     #[must_use]
     pub fn latch_values(&self, index: usize, registers: &Registers) -> Option<(i64, i64)> {
-        self.latches.get(index)?.sides?.read(registers)
+        self.latches.get(index)?.sides.as_ref()?.read(registers)
     }
 
     /// Returns what cap `index` says. Unknown outside of the block.
@@ -167,16 +175,17 @@ impl RiskCode {
     #[must_use]
     pub fn cap(&self, index: usize, registers: &Registers) -> CapBound {
         let Some(cap) = self.caps.get(index) else { return CapBound::Unknown(Cause::Missing) };
-        match truth(cap.when, cap.unless, registers) {
-            Truth::False => CapBound::Exempt,
-            Truth::Unknown(cause) => CapBound::Unknown(cause),
-            Truth::True => {
-                let bound = cap.bound.read(registers, Rounding::Floor);
-                match bound.number() {
-                    Some(bound) => CapBound::Bound(bound.max(0)),
-                    None => CapBound::Unknown(bound.cause()),
-                }
-            }
+        let exempt = cap.unless.is_some_and(|place| registers.get(place).is(true));
+        match cap.when.map_or(Truth::True, |place| registers.get(place).truth()) {
+            _ if exempt => return CapBound::Exempt,
+            Truth::False => return CapBound::Exempt,
+            Truth::Unknown(cause) => return CapBound::Unknown(cause),
+            Truth::True => {}
+        }
+        let bound = cap.bound.read(registers, Rounding::Floor);
+        match bound.number() {
+            Some(bound) => CapBound::Bound(bound.max(0)),
+            None => CapBound::Unknown(bound.cause()),
         }
     }
 
@@ -188,23 +197,16 @@ impl RiskCode {
         let Some(check) = self.checks.get(index) else { return Outcome::Refuse(Cause::Missing) };
         let condition = registers.get(check.condition);
         let passes = condition.is(check.require) | registers.get(check.unless).is(true);
-        if passes { Outcome::Pass } else { Outcome::Refuse(condition.cause()) }
+        if !passes & condition.is_na() {
+            return Outcome::Refuse(condition.cause());
+        }
+        // Without a jump, as in `unless`.
+        if passes { Outcome::Pass } else { Outcome::Refuse(Cause::Known) }
     }
 
     /// Returns what check `index` observed and its limit, as [`RiskCode::latch_values`] does.
     #[must_use]
     pub fn check_values(&self, index: usize, registers: &Registers) -> Option<(i64, i64)> {
-        self.checks.get(index)?.sides?.read(registers)
-    }
-}
-
-/// Returns whether a statement applies: its condition, if it has one, holds and its exemption, if
-/// it has one, does not.
-#[inline]
-fn truth(when: Option<u16>, exemption: Option<u16>, registers: &Registers) -> Truth {
-    let condition = when.map_or(Value::TRUE, |place| registers.get(place));
-    match exemption {
-        Some(place) => unless(condition, registers.get(place)),
-        None => condition.truth(),
+        self.checks.get(index)?.sides.as_ref()?.read(registers)
     }
 }

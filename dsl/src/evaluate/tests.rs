@@ -3,7 +3,7 @@
 use model::order::Cause;
 
 use super::op::{Code, LIMIT, apply};
-use super::{REGISTERS_MAX, Registers, unless};
+use super::{REGISTERS_MAX, Registers, place, unless};
 use crate::value::{Truth, Value};
 
 const T: Value = Value::TRUE;
@@ -154,8 +154,8 @@ fn an_exemption_must_be_known() {
 
 #[test]
 fn fresh_registers_know_their_constants_only() {
-    let registers = Registers::new(&[(3, T)]);
-    assert_eq!((registers.get(3), registers.get(2)), (T, N));
+    let registers = Registers::new(&[(place(3), T)]);
+    assert_eq!((registers.get(place(3)), registers.get(place(2))), (T, N));
     assert_eq!(registers.get(u16::MAX), N);
     assert_eq!(registers.values.len(), REGISTERS_MAX);
 }

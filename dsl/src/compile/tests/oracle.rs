@@ -8,7 +8,7 @@ use proptest::prelude::{ProptestConfig, Strategy, TestCaseError, prop_oneof, pro
 use super::build::*;
 use crate::compile::lower::{Lower, Names};
 use crate::compile::number::Num;
-use crate::evaluate::{Input, Part};
+use crate::evaluate::{Input, Part, place};
 use crate::schema::Field;
 use crate::typed::{Arith, Compare, Expr, ExprKind, Function, Unit};
 use crate::value::Value;
@@ -279,7 +279,8 @@ fn compiled(expr: &Expr, table: &Table) -> (Value, Value, i32, bool) {
         }
     }
     let used = u16::try_from(layout.registers_used).unwrap();
-    let overflow = (0..used).any(|place| registers.get(place).cause() == Cause::Overflow);
+    let overflow =
+        (0..used).any(|register| registers.get(place(register)).cause() == Cause::Overflow);
     (values[0], values[1], scale, overflow)
 }
 
