@@ -216,13 +216,20 @@ impl Feed {
     #[must_use]
     pub fn next(&self, data: Option<Nanos>) -> Option<Next> {
         let floor = Nanos(self.ts.0.saturating_add(1));
-        let candidates = [
-            self.bars.next_close().map(|at| (at.max(floor), 0, Next::Bar(at))),
-            data.map(|at| (at.max(floor), 1, Next::Data(at))),
-            self.paper.next_due().map(|at| (at.max(floor), 2, Next::Paper(at))),
-            self.timer.map(|at| (at.max(floor), 3, Next::Timer(at))),
-        ];
-        candidates.into_iter().flatten().min_by_key(|(at, rank, _)| (*at, *rank)).map(|c| c.2)
+        let mut first: Option<(Nanos, Next)> = None;
+        let mut offer = |next: Option<Next>| {
+            let Some(next) = next else { return };
+            let at = next.at().max(floor);
+            // Of two at one stamp the one that was offered before comes first.
+            if first.is_none_or(|(before, _)| at < before) {
+                first = Some((at, next));
+            }
+        };
+        offer(self.bars.next_close().map(Next::Bar));
+        offer(data.map(Next::Data));
+        offer(self.paper.next_due().map(Next::Paper));
+        offer(self.timer.map(Next::Timer));
+        first.map(|(_, next)| next)
     }
 
     /// Opens a day if the record about to be stamped at `at` lies in a new one. Returns true when

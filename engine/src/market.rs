@@ -62,6 +62,13 @@ struct Mark {
     expires: Nanos,
 }
 
+impl Mark {
+    /// Tells whether its source is good: it then has no end.
+    fn is_good(&self) -> bool {
+        self.seen && self.expires == Nanos(i64::MAX)
+    }
+}
+
 impl Market {
     /// Returns a market of which nothing is known.
     #[must_use]
@@ -88,7 +95,11 @@ impl Market {
         match event.body() {
             Body::Quote(quote) => {
                 self.heard = Some(event.ts);
-                self.quote(event.ts, &quote);
+                let moved = self.quote(event.ts, &quote);
+                // A good mark stays what it is while the prices do, as with most quotes.
+                if !moved && self.mark.is_good() {
+                    return false;
+                }
             }
             Body::Trade(trade) => {
                 self.heard = Some(event.ts);
@@ -122,19 +133,19 @@ impl Market {
         self.mark != before
     }
 
-    fn quote(&mut self, now: Nanos, quote: &Quote) {
-        let changed = if quote.bid == self.touch.bid && quote.ask == self.touch.ask {
-            self.touch.changed
-        } else {
-            now
-        };
+    /// Takes the best prices. Returns whether they moved, or a side came or went.
+    fn quote(&mut self, now: Nanos, quote: &Quote) -> bool {
+        let before = self.touch;
+        let same = quote.bid == before.bid && quote.ask == before.ask;
         self.touch = Touch {
             bid: quote.bid,
             ask: quote.ask,
             bid_qty: quote.bid_qty,
             ask_qty: quote.ask_qty,
-            changed,
+            changed: if same { before.changed } else { now },
         };
+        let stands = |bid: Qty, ask: Qty| (bid.0 > 0, ask.0 > 0);
+        !same || stands(before.bid_qty, before.ask_qty) != stands(quote.bid_qty, quote.ask_qty)
     }
 
     fn marks_by_touch(&self) -> bool {

@@ -71,6 +71,14 @@ impl<S: Stage> Station<S> {
     pub(crate) fn step(&mut self, event: &Event, tape: &mut Tape) {
         self.out.clear();
         self.stage.step(event, &mut self.out);
+        if !self.out.events().is_empty() {
+            self.record(tape);
+        }
+    }
+
+    /// Apart, because most events are levels of a book, of which nothing follows.
+    #[inline(never)]
+    fn record(&mut self, tape: &mut Tape) {
         let mut own = false;
         for event in self.out.events() {
             if event.kind().lane() == self.lane {

@@ -437,17 +437,26 @@ impl Desk<'_> {
 }
 
 impl Stage for Strategy {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a strategy is blind for all other kinds")]
+    #[inline(always)]
     fn step(&mut self, event: &Event, out: &mut Out) {
+        // Depth is not read by rules of this version: the touch comes as quotes.
+        if matches!(event.kind(), Kind::BookLevel | Kind::BookClear) {
+            self.events = self.events.saturating_add(1);
+        } else {
+            self.hear(event, out);
+        }
+    }
+}
+
+impl Strategy {
+    #[inline(never)]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a strategy is blind for all other kinds")]
+    fn hear(&mut self, event: &Event, out: &mut Out) {
         if event.kind().lane() == Lane::Input {
             self.events = self.events.saturating_add(1);
         }
         let id = event.instrument;
         let index = usize::try_from(id.0).unwrap_or(usize::MAX);
-        // Depth is not read by rules of this version: the touch comes as quotes.
-        if matches!(event.kind(), Kind::BookLevel | Kind::BookClear) {
-            return;
-        }
         let body = event.body();
         out.push(*event);
         match body {

@@ -3,8 +3,8 @@
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::order::Cause;
 
-use super::FINER;
 use super::window::Window;
+use super::{FINER, FINER_ONE};
 use crate::value::Value;
 
 /// Standard deviation of the last n inputs.
@@ -61,9 +61,20 @@ fn root_over(spread: u128, n: u128) -> i128 {
     i128::try_from(quotient.saturating_add(u128::from(up))).unwrap_or(i128::MAX)
 }
 
-/// Returns the whole root of `spread * 10^12`, and what is left of it. That product may need 166
-/// bits, so the six decimals are found digit by digit, as by hand.
+/// Returns the whole root of `spread * 10^12`, and what is left of it.
 fn fine_root(spread: u128) -> (u128, u128) {
+    match spread.checked_mul(FINER_ONE.unsigned_abs().pow(2)) {
+        Some(finer) => {
+            let root = finer.isqrt();
+            (root, finer.saturating_sub(root.saturating_mul(root)))
+        }
+        None => fine_root_by_digits(spread),
+    }
+}
+
+/// Does the same for a product that may need 166 bits: the six decimals are found digit by digit,
+/// as by hand.
+fn fine_root_by_digits(spread: u128) -> (u128, u128) {
     let mut root = spread.isqrt();
     let mut rest = spread.saturating_sub(root.saturating_mul(root));
     for _ in 0..FINER {
@@ -91,5 +102,25 @@ impl Image for Stdev {
         self.sum = self.window.values().iter().sum();
         self.squares = self.window.values().iter().map(|value| value.saturating_mul(*value)).sum();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_to_a_root_agree() {
+        let last = u128::MAX / 1_000_000_000_000;
+        let powers = (0..128).map(|bits| 1_u128 << bits);
+        let near = powers.flat_map(|power| [power - 1, power, power + 1]);
+        for spread in near.chain([2, 10, 99, last - 1, last, last + 1]) {
+            let (root, rest) = fine_root(spread);
+            assert_eq!((root, rest), fine_root_by_digits(spread), "{spread}");
+            if spread <= last {
+                assert_eq!(root * root + rest, spread * 1_000_000_000_000, "{spread}");
+                assert!(rest <= 2 * root, "{spread}");
+            }
+        }
     }
 }

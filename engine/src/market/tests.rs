@@ -153,3 +153,75 @@ fn an_image_restores_the_market() {
     let cut = &bytes[..bytes.len() - 1];
     assert_eq!(Market::new(QUOTES).load(&mut ImageReader::new(cut)), Err(ImageError::Short));
 }
+
+/// Best prices and quantities of a quote, or the state that the feed says.
+#[derive(Clone, Copy, Debug)]
+enum Said {
+    Quote(i64, i64, i64, i64),
+    Feed(FeedStatus),
+}
+
+const SAID: [Said; 8] = [
+    Said::Quote(1_000, 1_005, 1, 1),
+    Said::Quote(1_000, 1_005, 7, 3),
+    Said::Quote(1_000, 1_005, 0, 1),
+    Said::Quote(1_000, 1_005, 1, 0),
+    Said::Quote(1_000, 1_010, 1, 1),
+    Said::Quote(1_000, 2_000, 1, 1),
+    Said::Feed(FeedStatus::Gap),
+    Said::Feed(FeedStatus::Synced),
+];
+
+/// The mark by the contract, from all that was said: the middle of a good touch, else the last one
+/// for ten seconds after the first moment without.
+fn by_contract(said: &[Said]) -> Option<(i128, Option<i64>)> {
+    let (mut touch, mut synced) = (None, true);
+    let mut mark: Option<(i128, Option<i64>)> = None;
+    for (second, said) in (1..).zip(said) {
+        match *said {
+            Said::Quote(bid, ask, bid_qty, ask_qty) => touch = Some((bid, ask, bid_qty, ask_qty)),
+            Said::Feed(status) => synced = status == FeedStatus::Synced,
+        }
+        let good = touch.filter(|(bid, ask, bid_qty, ask_qty)| {
+            synced && *bid_qty > 0 && *ask_qty > 0 && (ask - bid) * 200 <= ask + bid
+        });
+        mark = match (good, mark) {
+            (Some((bid, ask, ..)), _) => Some((i128::from(bid + ask) * 5, None)),
+            (None, Some((value, None))) => Some((value, Some(second + 10))),
+            (None, before) => before,
+        };
+    }
+    mark
+}
+
+#[test]
+fn a_mark_is_renewed_by_whatever_changes_it() {
+    let quotes = Carried { quotes: true, ..Carried::default() };
+    for code in 0..SAID.len().pow(5) {
+        let said: Vec<Said> =
+            (0..5).map(|place| SAID[code / SAID.len().pow(place) % SAID.len()]).collect();
+        let mut feed = Feed::new(quotes);
+        let mut before = None;
+        for (second, one) in (1..).zip(&said) {
+            let changed = match *one {
+                Said::Quote(bid, ask, bid_qty, ask_qty) => {
+                    let (bid, ask) = (Price(bid), Price(ask));
+                    let (bid_qty, ask_qty) = (Qty(bid_qty), Qty(ask_qty));
+                    feed.send(second, &Quote { bid, ask, bid_qty, ask_qty, update_id: 0 })
+                }
+                Said::Feed(status) => {
+                    feed.send(second, &FeedState { status, ..FeedState::default() })
+                }
+            };
+            let so_far = usize::try_from(second).unwrap();
+            let mark = by_contract(&said[..so_far]);
+            assert_eq!(changed, mark != before, "{second} of {said:?}");
+            for moment in [second, second + 9, second + 11, 1_000_000] {
+                let lives = |end: Option<i64>| end.is_none_or(|end| moment <= end);
+                let value = mark.filter(|(_, end)| lives(*end)).map(|(value, _)| value);
+                assert_eq!(feed.market.mark(at(moment)), value, "{second} of {said:?}");
+            }
+            before = mark;
+        }
+    }
+}

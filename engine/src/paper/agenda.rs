@@ -73,7 +73,11 @@ impl Agenda {
     /// Returns the earliest moment at which something is due.
     pub(super) fn next_due(&self) -> Option<Nanos> {
         let [arrival, expiry, report] = self.fronts();
-        [arrival, expiry, report].into_iter().flatten().min()
+        let first = |one: Option<Nanos>, other: Option<Nanos>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        first(first(arrival, expiry), report)
     }
 
     /// Takes the one earliest thing.
