@@ -17,11 +17,19 @@ const LOCK_NAME: &str = "journal.lock";
 /// Access to the file system; in tests, one that fails on demand.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Disk {
+    /// Nothing is made durable: each sync is left out.
+    pub(crate) unsynced: bool,
     #[cfg(test)]
     pub(crate) faults: Option<std::sync::Arc<crate::tests::faults::Faults>>,
 }
 
 impl Disk {
+    /// Returns the same disk, which syncs or leaves each sync out.
+    pub(crate) fn syncing(mut self, sync: bool) -> Self {
+        self.unsynced = !sync;
+        self
+    }
+
     /// Runs one operation.
     pub(crate) fn attempt<T>(
         &self,
@@ -48,6 +56,9 @@ impl Disk {
 
     /// Makes the directory's entries durable.
     pub(crate) fn sync_dir(&self, dir: &Path) -> Result<(), DiskError> {
+        if self.unsynced {
+            return Ok(());
+        }
         self.attempt(Action::SyncDirectory, dir, || File::open(dir)?.sync_all())
     }
 
@@ -236,11 +247,17 @@ impl SegmentFile {
 
     /// Makes the content durable (fdatasync).
     pub(crate) fn sync_data(&self) -> Result<(), DiskError> {
+        if self.disk.unsynced {
+            return Ok(());
+        }
         self.attempt(Action::Sync, File::sync_data)
     }
 
     /// Makes content and length durable (fsync).
     pub(crate) fn sync_all(&self) -> Result<(), DiskError> {
+        if self.disk.unsynced {
+            return Ok(());
+        }
         self.attempt(Action::Sync, File::sync_all)
     }
 

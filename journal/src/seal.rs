@@ -57,8 +57,6 @@ pub(crate) struct SealReport {
 pub(crate) struct Place {
     pub(crate) segment_bytes: u64,
     pub(crate) nonce: u64,
-    /// Whether sealing syncs.
-    pub(crate) sync: bool,
 }
 
 impl Place {
@@ -80,9 +78,7 @@ pub(crate) fn seal(
     // The mapping goes first: nothing may store into a file that is about to be shortened.
     let file = segment.into_file();
     file.confirm(place.segment_bytes)?;
-    if place.sync {
-        file.sync_data()?;
-    }
+    file.sync_data()?;
     let hash = file.attempt(Action::Read, |file| hash(file, end, &previous_hash))?;
     let footer = EndSegment {
         durable_off: place.absolute(index, end),
@@ -100,13 +96,9 @@ pub(crate) fn seal(
         .assemble(&mut bytes);
     assert_eq!(to_u64(bytes.len()), END_SEGMENT_BYTES, "END_SEGMENT has a fixed length");
     file.write_at(&bytes, end)?;
-    if place.sync {
-        file.sync_data()?;
-    }
+    file.sync_data()?;
     file.shorten(end.saturating_add(END_SEGMENT_BYTES))?;
-    if place.sync {
-        file.sync_all()?;
-    }
+    file.sync_all()?;
     Ok(footer)
 }
 

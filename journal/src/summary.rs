@@ -304,8 +304,7 @@ fn footer_at_end(
     if offset < HEADER_BYTES {
         return Ok(None);
     }
-    let place =
-        Place { segment_bytes: header.segment_bytes, nonce: header.identity.nonce, sync: true };
+    let place = Place { segment_bytes: header.segment_bytes, nonce: header.identity.nonce };
     let at = place.absolute(header.index, offset);
     let frame = check(window.view(offset, END_SEGMENT_BYTES)?, place.nonce, at);
     let payload = frame.ok().filter(|frame| frame.header.kind == KIND_END_SEGMENT);

@@ -161,7 +161,7 @@ impl Walk {
             disk: disk.clone(),
             dir: dir.to_path_buf(),
             identity: header.identity,
-            place: Place { segment_bytes, nonce: header.identity.nonce, sync: true },
+            place: Place { segment_bytes, nonce: header.identity.nonce },
             window: Window::open(disk, &path, segment_bytes)?,
             index: header.index,
             head: HEADER_BYTES,

@@ -36,10 +36,10 @@ pub struct Options {
     pub segment_bytes: u64,
     /// How records reach the file.
     pub sink: SinkKind,
-    /// Whether sealed segments are synced to the disk. Without it records survive the process but
-    /// not the machine: for runs that can be repeated from their inputs. No BARRIER is then
-    /// written, so nothing is claimed to be durable; after a power loss such a journal may read as
-    /// corrupt.
+    /// Whether spare and sealed segments are synced to the disk. Without it nothing is: records
+    /// survive the process but not the machine. For runs that can be repeated from their inputs,
+    /// which then wait for no disk. No BARRIER is written, so nothing is claimed to be durable;
+    /// after a power loss such a journal may read as corrupt or be gone.
     pub sync: bool,
     /// Whose journal it is.
     pub identity: Identity,
@@ -99,13 +99,13 @@ impl Writer {
         if !is_segment_length(bytes) {
             return Err(OpenError::SegmentBytes { bytes });
         }
+        let disk = disk.syncing(options.sync);
         disk.create_dir(dir)?;
         let lock = Arc::new(disk.lock(dir)?);
         if !disk.segments(dir)?.is_empty() {
             return Err(OpenError::NotEmpty { dir: dir.to_path_buf() });
         }
-        let place =
-            Place { segment_bytes: bytes, nonce: options.identity.nonce, sync: options.sync };
+        let place = Place { segment_bytes: bytes, nonce: options.identity.nonce };
         let mut workshop = Workshop {
             disk,
             dir: dir.to_path_buf(),

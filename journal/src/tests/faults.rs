@@ -21,7 +21,8 @@ impl Faults {
     /// A disk that fails operation `fail_at` (from 0), and all later ones if `persistent`.
     pub(crate) fn disk(fail_at: u64, persistent: bool, only: Option<Action>) -> (Disk, Arc<Self>) {
         let faults = Arc::new(Self { fail_at, persistent, only, seen: AtomicU64::new(0) });
-        (Disk { faults: Some(Arc::clone(&faults)) }, faults)
+        let disk = Disk { faults: Some(Arc::clone(&faults)), ..Disk::default() };
+        (disk, faults)
     }
 
     /// Operations so far.

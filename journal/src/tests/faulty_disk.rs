@@ -8,7 +8,8 @@ use super::support::{Given, edit, files, frames, input, options, read, script, w
 use crate::error::Action;
 use crate::recovery::recover_on;
 use crate::{
-    AppendError, DiskError, OpenError, ReadError, SinkKind, Verdict, Writer, recover, verify,
+    AppendError, DiskError, OpenError, Options, ReadError, SinkKind, Verdict, Writer, recover,
+    verify,
 };
 
 /// Writes until the first failure, with a flush after every `pace` records; the records
@@ -195,4 +196,25 @@ fn sync_that_fails_and_then_works_is_not_believed() {
     assert_eq!(faults.seen(), syncs, "no sync is tried again");
     // Nothing proves the segment durable.
     assert!(!crate::info(scratch.path()).unwrap().segments[0].sealed);
+}
+
+#[test]
+fn a_journal_that_is_not_to_be_synced_asks_no_disk_for_it() {
+    let given = script(200);
+    for action in [Action::Sync, Action::SyncDirectory] {
+        for sync in [true, false] {
+            let scratch = tempfile::tempdir().unwrap();
+            let (disk, _) = Faults::disk(0, true, Some(action));
+            let options = Options { sync, ..options(SinkKind::Pwrite) };
+            let created = Writer::create_on(disk, scratch.path(), &options);
+            assert_eq!(created.is_err(), sync, "{action:?}");
+            let Ok((mut writer, _)) = created else { continue };
+            for (header, payload) in &given {
+                writer.append(*header, payload).unwrap();
+            }
+            writer.seal().unwrap();
+            assert_eq!(verify(scratch.path()).unwrap().verdict, Verdict::Clean);
+            assert_eq!(read(scratch.path()).0, given);
+        }
+    }
 }

@@ -130,7 +130,7 @@ fn a_keeper_that_gave_up_has_said_why() {
     let dir = scratch.path();
     // The first write is the footer of the first segment that is sealed.
     let (disk, _) = super::faults::Faults::disk(0, false, Some(Action::Write));
-    let place = Place { segment_bytes: SEGMENT_BYTES, nonce: 1, sync: false };
+    let place = Place { segment_bytes: SEGMENT_BYTES, nonce: 1 };
     let workshop = Workshop {
         dir: dir.to_path_buf(),
         kind: SinkKind::Pwrite,
