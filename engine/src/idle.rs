@@ -16,6 +16,11 @@
 //! not park. So no wake is lost; one too many costs a look. Without the fences both sides may read
 //! the old value, and the thread sleeps for good: the loom model finds that.
 //!
+//! Ringing costs the ringer: the fence waits until all it has stored is in its cache, which takes
+//! as long as fetching those lines from the other processor. So one that publishes all the time and
+//! waits for nothing may leave the bell alone where the waiter *naps*: it sleeps for a stated time
+//! at most. Whoever does wait for it rings.
+//!
 //! Never allocates after `Idler::new`. Called by [`crate::lane`] and [`crate::recorder`].
 
 use std::fmt;
@@ -66,6 +71,8 @@ pub struct Idler {
     misses: u32,
     /// Only for a strategy that parks.
     bed: Option<Bed>,
+    /// Longest sleep in one go; none is for good.
+    nap: Option<Duration>,
 }
 
 /// The waking side; any number of clones may ring.
@@ -102,7 +109,15 @@ impl Idler {
         } else {
             (None, None)
         };
-        (Self { wait, misses: 0, bed }, Doorbell { rope })
+        (Self { wait, misses: 0, bed, nap: None }, Doorbell { rope })
+    }
+
+    /// Returns a waiter that sleeps no longer than `nap` in one go, and what wakes it: what was
+    /// published and not rung for is seen then.
+    #[must_use]
+    pub fn napping(wait: Wait, nap: Duration) -> (Self, Doorbell) {
+        let (idler, bell) = Self::new(wait);
+        (Self { nap: Some(nap), ..idler }, bell)
     }
 
     /// Waits once after a look that found nothing; the caller looks again afterwards, whatever
@@ -137,7 +152,10 @@ impl Idler {
         // ORDERING: fence A of the module header; partner: fence B in `Doorbell::ring`.
         fence(Ordering::SeqCst);
         if !ready() {
-            parker.park();
+            match self.nap {
+                Some(nap) => parker.park_timeout(nap),
+                None => parker.park(),
+            }
         }
         // ORDERING: Relaxed: a ringer that still reads `true` leaves a token, and the next park
         // returns at once.
@@ -146,7 +164,8 @@ impl Idler {
 }
 
 impl Doorbell {
-    /// Wakes the waiter if it sleeps. Called after something was published: once a batch.
+    /// Wakes the waiter if it sleeps. Called after something was published: once a batch, less
+    /// often where the waiter naps.
     #[inline]
     pub fn ring(&self) {
         let Some(Rope { unparker, parked }) = &self.rope else {

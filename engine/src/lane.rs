@@ -38,6 +38,9 @@ pub struct Sender {
     receiver: LastRing,
     idler: Idler,
     stalls: u64,
+    /// Events pushed since the receiver was last rung for, and how many may be.
+    unrung: usize,
+    unrung_max: usize,
 }
 
 /// The popping end of a thread that waits for this lane only.
@@ -95,7 +98,8 @@ pub fn lane_into(capacity: usize, wait: Wait, receiver: &Doorbell) -> (Sender, I
     let (idler, bell) = Idler::new(wait);
     let receiver = LastRing(receiver.clone());
     let inlet = Inlet { consumer, sender: LastRing(bell), high_water: 0 };
-    (Sender { producer, receiver, idler, stalls: 0 }, inlet)
+    let sender = Sender { producer, receiver, idler, stalls: 0, unrung: 0, unrung_max: 0 };
+    (sender, inlet)
 }
 
 /// Fills and drains a new ring, so that the system has given every page of it.
@@ -106,6 +110,13 @@ fn touch(producer: &mut Producer<Event>, consumer: &mut Consumer<Event>) {
 }
 
 impl Sender {
+    /// Lets so many events be pushed before the receiver is rung for: for one that naps
+    /// ([`Idler::napping`]). A full lane and the end of the sender ring in any case.
+    #[must_use]
+    pub fn ringing_after(self, events: usize) -> Self {
+        Self { unrung_max: events, ..self }
+    }
+
     /// Pushes one event; waits while the lane is full.
     ///
     /// # Errors
@@ -119,7 +130,7 @@ impl Sender {
         if pushed.is_empty() {
             return self.push_all(slice::from_ref(&event));
         }
-        self.receiver.0.ring();
+        self.published(1);
         self.claim_next(event);
         Ok(())
     }
@@ -139,7 +150,7 @@ impl Sender {
             if pushed.is_empty() {
                 self.wait_for_room();
             } else {
-                self.receiver.0.ring();
+                self.published(pushed.len());
             }
             rest = left;
         }
@@ -147,6 +158,16 @@ impl Sender {
             self.claim_next(*last);
         }
         Ok(())
+    }
+
+    /// Rings for what was pushed, unless it may wait.
+    #[inline(always)]
+    fn published(&mut self, count: usize) {
+        self.unrung = self.unrung.saturating_add(count);
+        if self.unrung > self.unrung_max {
+            self.unrung = 0;
+            self.receiver.0.ring();
+        }
     }
 
     /// Writes the next slot without publishing it, if there is one: what is written does not
@@ -171,6 +192,8 @@ impl Sender {
     #[cold]
     fn wait_for_room(&mut self) {
         self.stalls = self.stalls.saturating_add(1);
+        self.unrung = 0;
+        self.receiver.0.ring();
         let Self { producer, idler, .. } = self;
         let ready = || !producer.is_full() || producer.is_abandoned();
         while !ready() {

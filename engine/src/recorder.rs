@@ -26,6 +26,8 @@
 //! before the thread starts. The journal's `Keeper` is not touched: it runs on a thread of its own
 //! or is dropped. Called by the topology, which runs the thread and hands out the lanes.
 
+use std::time::Duration;
+
 use journal::Writer;
 use model::event::{Event, FLAG_MORE, Lane};
 
@@ -103,6 +105,14 @@ struct Capacities {
 const CAPACITIES: Capacities =
     Capacities { input: BURST_RING_EVENTS, decisions: BURST_RING_EVENTS };
 
+/// LIMIT: events recorded in a lane before its stage looks whether the journal thread sleeps: some
+/// twelve messages. It is then mostly awake when the gate waits; the look costs next to nothing.
+const UNRUNG_EVENTS: usize = 64;
+
+/// LIMIT: longest time for which a record lies in its lane while nobody waits for it and the thread
+/// sleeps: a millisecond, which a thread that looks so often spends a thousandth of.
+const NAP: Duration = Duration::from_millis(1);
+
 /// Lanes that are journaled, upstream first.
 const JOURNALED: [Lane; 5] =
     [Lane::Input, Lane::Strategy, Lane::Risk, Lane::Execution, Lane::Egress];
@@ -122,8 +132,8 @@ impl Recorder<SplitLanes> {
     }
 
     fn split_with(writer: Writer, waits: Waits, capacities: Capacities) -> Self {
-        let (idler, bell) = Idler::new(waits.journal);
-        let (progress, gate, health) = progress::connect(waits.gate);
+        let (idler, bell) = Idler::napping(waits.journal, NAP);
+        let (progress, gate, health) = progress::connect(waits.gate, &bell);
         let lane = |lane: Lane| {
             let own = if lane == Lane::Input { capacities.input } else { capacities.decisions };
             LaneRecorder::connect(bit(lane), own, waits.stages, &bell, &health)
@@ -151,8 +161,8 @@ impl Recorder<LaneRecorder> {
     }
 
     fn fused_with(writer: Writer, waits: Waits, capacities: Capacities) -> Self {
-        let (idler, bell) = Idler::new(waits.journal);
-        let (progress, gate, health) = progress::connect(waits.gate);
+        let (idler, bell) = Idler::napping(waits.journal, NAP);
+        let (progress, gate, health) = progress::connect(waits.gate, &bell);
         let all = JOURNALED.into_iter().fold(0, |bits, lane| bits | bit(lane));
         let (lanes, inlet) =
             LaneRecorder::connect(all, capacities.input, waits.stages, &bell, &health);
@@ -176,6 +186,8 @@ impl LaneRecorder {
         health: &Health,
     ) -> (Self, Inlet) {
         let (sender, inlet) = lane_into(capacity, wait, journal);
+        // Stages publish all the time and wait for nothing of it; the gate, which does, rings.
+        let sender = sender.ringing_after(UNRUNG_EVENTS);
         (Self { lanes, link: Some((sender, health.clone())), executions: 0 }, inlet)
     }
 

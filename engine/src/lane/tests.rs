@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::thread;
+use std::time::Duration;
 
 use model::event::{Body, Event, Trade};
 use model::id::{InstrumentId, Seq};
@@ -10,7 +11,7 @@ use model::order::Side;
 use model::time::Nanos;
 use proptest::prelude::*;
 
-use super::{Closed, lane, lane_into};
+use super::{Closed, Inlet, lane, lane_into};
 use crate::idle::{Idler, Wait};
 
 const WAITS: [Wait; 4] = [Wait::Spin, Wait::SpinYield, Wait::SpinPark, Wait::SleepMicros(1)];
@@ -207,6 +208,55 @@ fn one_thread_serves_several_lanes_and_sleeps_between() {
         }
         assert!(inlets.iter().all(|(_, next)| *next == 20_000));
     });
+}
+
+/// Receives `count` events in order; sleeps where there is none.
+fn receive(inlet: &mut Inlet, idler: &mut Idler, count: u64) {
+    for n in 0..count {
+        let got = loop {
+            match inlet.try_pop() {
+                Some(got) => break got,
+                None => idler.idle(|| inlet.has_events() || inlet.is_abandoned()),
+            }
+        };
+        idler.busy();
+        assert_eq!(got, event(n));
+    }
+}
+
+#[test]
+fn a_sender_that_seldom_rings_wakes_its_receiver_in_time() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    const BLINK: Duration = Duration::from_millis(1);
+    // Slots, events without a ring, how many are pushed, whether the sender stays until all are
+    // received (its end would ring), and the nap: one of an hour must not be needed.
+    for (capacity, unrung, count, stays, nap) in [
+        (64, 2, 3, true, HOUR),
+        (64, 0, 1, true, HOUR),
+        (64, 63, 40, true, BLINK),
+        (4, 1_000_000, 1_001, false, HOUR),
+    ] {
+        let (mut idler, bell) = Idler::napping(Wait::SpinPark, nap);
+        let (sender, mut inlet) = lane_into(capacity, Wait::SpinPark, &bell);
+        let mut sender = sender.ringing_after(unrung);
+        let (got_all, all_got) = std::sync::mpsc::channel();
+        thread::scope(|scope| {
+            let sending = scope.spawn(move || {
+                let events: Vec<Event> = (0..count).map(event).collect();
+                for some in events.chunks(2) {
+                    sender.push_all(some).unwrap();
+                }
+                if stays {
+                    all_got.recv().unwrap();
+                }
+                drop(sender);
+            });
+            receive(&mut inlet, &mut idler, count);
+            got_all.send(()).ok();
+            sending.join().unwrap();
+        });
+        assert!(inlet.is_finished());
+    }
 }
 
 #[test]

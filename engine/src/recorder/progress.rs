@@ -35,7 +35,16 @@ pub(super) struct Progress {
 #[derive(Debug)]
 pub struct Gate {
     /// `None` when journaling is off.
-    link: Option<(Arc<Shared>, Idler)>,
+    link: Option<Link>,
+}
+
+/// The gate's ends of the connection.
+#[derive(Debug)]
+struct Link {
+    shared: Arc<Shared>,
+    idler: Idler,
+    /// Wakes the journal thread, which may nap on what is waited for.
+    journal: Doorbell,
 }
 
 /// Tells whether the journal is whole.
@@ -52,12 +61,14 @@ pub struct Health {
 )]
 pub struct JournalLost;
 
-/// Returns the thread's side, and the two that the stages get; the gate waits by `wait`.
-pub(super) fn connect(wait: Wait) -> (Progress, Gate, Health) {
+/// Returns the thread's side, and the two that the stages get; the gate waits by `wait` and wakes
+/// the thread by `journal`.
+pub(super) fn connect(wait: Wait, journal: &Doorbell) -> (Progress, Gate, Health) {
     let written = CachePadded::new(AtomicU64::new(0));
     let shared = Arc::new(Shared { written, state: AtomicU8::new(WRITING) });
     let (idler, bell) = Idler::new(wait);
-    let gate = Gate { link: Some((Arc::clone(&shared), idler)) };
+    let link = Link { shared: Arc::clone(&shared), idler, journal: journal.clone() };
+    let gate = Gate { link: Some(link) };
     let health = Health { shared: Arc::clone(&shared) };
     (Progress { shared, gate: bell, written: 0 }, gate, health)
 }
@@ -119,11 +130,14 @@ impl Gate {
     /// [`JournalLost`] when a write failed or the thread died, whether or not these were written,
     /// and when the journal was sealed without them.
     pub fn wait_written(&mut self, count: u64) -> Result<(), JournalLost> {
-        let Some((shared, idler)) = &mut self.link else {
+        let Some(Link { shared, idler, journal }) = &mut self.link else {
             return Ok(());
         };
         // ORDERING: Acquire; partner: the store in `Progress::publish`.
         let is_written = || shared.written.load(Ordering::Acquire) >= count;
+        if !is_written() {
+            journal.ring();
+        }
         loop {
             // In this order: after the end of the thread the count is final.
             let state = shared.state();
@@ -142,7 +156,7 @@ impl Gate {
     /// Returns true when the journal is lost: the session must stop.
     #[must_use]
     pub fn failed(&self) -> bool {
-        self.link.as_ref().is_some_and(|(shared, _)| shared.state() == LOST)
+        self.link.as_ref().is_some_and(|link| link.shared.state() == LOST)
     }
 }
 
