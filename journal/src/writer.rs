@@ -29,6 +29,9 @@ use crate::seal::{Place, Retired};
 use crate::sink::{Segment, SinkKind};
 use crate::spare::{Keeper, Link, Workshop, connect};
 
+/// Length of the payload of nearly all records: an event.
+const COMMON_BYTES: usize = 64;
+
 /// How a new journal is written.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -56,6 +59,10 @@ pub struct Writer {
     base: u64,
     /// Number of the segment's first record.
     base_rec_no: u64,
+    /// Offset in any segment behind which the journal's own last records stand.
+    records_end: u64,
+    /// The longest payload that fits one frame and one segment.
+    payload_max: u64,
     order: Order,
     options: Options,
     place: Place,
@@ -121,11 +128,15 @@ impl Writer {
             write_header(file, 0, options, order, 0).and_then(|()| file.sync_data())
         })?;
         let (link, keeper) = connect(workshop);
+        let records_end = bytes.saturating_sub(TAIL_RESERVE_BYTES);
+        let room = records_end.saturating_sub(HEADER_BYTES + FRAME_ALIGN);
         let writer = Self {
             segment,
             head: HEADER_BYTES,
             base: 0,
             base_rec_no: 0,
+            records_end,
+            payload_max: room.min(PAYLOAD_BYTES_MAX),
             order,
             options: *options,
             place,
@@ -147,7 +158,7 @@ impl Writer {
     #[inline]
     pub fn append(&mut self, header: RecordHeader, payload: &[u8]) -> Result<(), AppendError> {
         self.admit(&header)?;
-        let limit = self.payload_limit();
+        let limit = self.payload_max;
         if to_u64(payload.len()) > limit {
             return Err(AppendError::TooLong { bytes: payload.len(), limit });
         }
@@ -168,7 +179,7 @@ impl Writer {
         if self.link.has_report() {
             self.barrier()?;
         }
-        let limit = to_usize(self.payload_limit());
+        let limit = to_usize(self.payload_max);
         if payload.len() <= limit {
             return self.write(header, payload);
         }
@@ -254,19 +265,26 @@ impl Writer {
         Ok(())
     }
 
-    /// The longest payload that fits one frame and one segment.
-    #[inline]
-    fn payload_limit(&self) -> u64 {
-        let room = self.options.segment_bytes.saturating_sub(HEADER_BYTES + TAIL_RESERVE_BYTES);
-        room.saturating_sub(FRAME_ALIGN).min(PAYLOAD_BYTES_MAX)
-    }
-
     /// Writes one frame, after a roll if the segment is full.
     #[inline]
     fn write(&mut self, header: RecordHeader, payload: &[u8]) -> Result<(), AppendError> {
+        // With the length known beforehand the loops over the bytes are gone.
+        match <&[u8; COMMON_BYTES]>::try_from(payload) {
+            Ok(common) => self.put(header, common),
+            Err(_) => self.put_any(header, payload),
+        }
+    }
+
+    #[inline(never)]
+    fn put_any(&mut self, header: RecordHeader, payload: &[u8]) -> Result<(), AppendError> {
+        self.put(header, payload)
+    }
+
+    #[inline(always)]
+    fn put(&mut self, header: RecordHeader, payload: &[u8]) -> Result<(), AppendError> {
         self.order.check(&header)?;
         let end = self.head.saturating_add(frame::frame_bytes(payload.len()));
-        if end > self.options.segment_bytes.saturating_sub(TAIL_RESERVE_BYTES) {
+        if end > self.records_end {
             self.roll()?;
         }
         let at = self.base.saturating_add(self.head);
