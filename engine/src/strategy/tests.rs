@@ -1,9 +1,11 @@
 //! What a strategy asks for: one order at a time for an exit, none that would end as the last did,
 //! and what an exit does to its own entry.
 
-use model::event::{FeedState, Payload, Quote, Trade};
-use model::id::{AssetId, InstrumentId, Seq};
-use model::order::{DoneReason, FeedStatus, Liquidity};
+use model::event::{FeedState, Payload, Quote, Signal, Trade};
+use model::id::{AssetId, InstrumentId, OrderNo, Seq};
+use model::instrument;
+use model::num::{Price, Qty};
+use model::order::{Action, DoneReason, FeedStatus, Liquidity, Side};
 use model::reject::Code;
 use model::time::{Nanos, SECOND_NS};
 
