@@ -239,15 +239,21 @@ impl LaneRecorder {
             return;
         };
         let wanted = |event: &Event| bit(event.kind().lane()) & lanes != 0;
-        for run in events.chunk_by(|one, next| wanted(one) == wanted(next)) {
-            if !run.first().is_some_and(wanted) {
-                continue;
-            }
-            let executions = run.iter().filter(|event| ends_execution(event)).count();
+        if lanes & bit(Lane::Execution) != 0 {
+            let ends = events.iter().filter(|event| ends_execution(event)).count();
             // A count of memory fits 64 bits.
-            self.executions = self.executions.saturating_add(executions as u64);
+            self.executions = self.executions.saturating_add(ends as u64);
+        }
+        // What feed hands over is all of one lane.
+        if events.iter().all(wanted) {
             // The thread is gone: `failed` has been true since before its lanes closed.
-            sender.push_all(run).ok();
+            sender.push_all(events).ok();
+            return;
+        }
+        for run in events.chunk_by(|one, next| wanted(one) == wanted(next)) {
+            if run.first().is_some_and(wanted) {
+                sender.push_all(run).ok();
+            }
         }
     }
 }
