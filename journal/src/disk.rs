@@ -108,8 +108,8 @@ impl Disk {
         taken == Err(rustix::io::Errno::WOULDBLOCK)
     }
 
-    /// Creates a segment file of zeros whose space is reserved and whose name and length are
-    /// durable. A file that cannot be completed is removed again.
+    /// Creates a segment file of zeros whose space is reserved and, where syncs are not left out,
+    /// whose name and length are durable. A file that cannot be completed is removed again.
     pub(crate) fn create_segment(
         &self,
         dir: &Path,

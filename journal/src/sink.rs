@@ -31,7 +31,7 @@ enum Sink {
 }
 
 impl Segment {
-    /// Makes a segment of a file that is reserved and durable; it is ready to be written. The file
+    /// Makes a segment of a file that is reserved; it is ready to be written. The file
     /// is removed again if that fails.
     pub(crate) fn open(
         disk: &Disk,

@@ -87,7 +87,8 @@ pub struct Sealed {
 
 impl Writer {
     /// Creates a journal in `dir`, which is created if absent, and returns its writer and the
-    /// keeper of its segments. The first segment is durable when this returns.
+    /// keeper of its segments. The first segment is durable when this returns, if the journal is
+    /// to be synced.
     ///
     /// # Errors
     /// [`OpenError::NotEmpty`] if the directory holds segments, [`OpenError::Locked`] if another

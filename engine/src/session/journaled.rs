@@ -27,7 +27,7 @@ pub struct JournalSpec {
     pub segment_bytes: u64,
     /// How bytes reach the disk.
     pub sink: SinkKind,
-    /// Whether sealed segments are synced: not for runs that can be repeated.
+    /// Whether anything is synced: not for runs that can be repeated.
     pub sync: bool,
     /// Hash of the program's build: a journal says what wrote it.
     pub build_hash: [u8; 32],
