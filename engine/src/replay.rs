@@ -42,6 +42,8 @@ pub struct Origin {
     pub build_hash: [u8; 32],
     /// Records of all lanes.
     pub records: u64,
+    /// Bytes up to the end of the last of them, segments counted whole.
+    pub bytes: u64,
     /// The tear at its end, if there is one.
     pub torn: Option<Tear>,
 }
@@ -54,6 +56,13 @@ pub struct Tear {
     /// Records behind it that are intact by themselves: they are given up, since what stood between
     /// is not known.
     pub orphans: u64,
+}
+
+impl std::fmt::Display for Tear {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { at, orphans } = self;
+        write!(out, "at byte {at}; {orphans} intact records behind it are given up")
+    }
 }
 
 /// The outcome of a replay.
@@ -109,11 +118,15 @@ pub enum ReplayError {
     Session(#[from] SessionError),
 }
 
-/// The market data of a journal, message by message as the session saw it.
+/// The market data of a journal, message by message as the session saw it: what replay computes the
+/// rest from, and recorded data of another session.
 #[derive(Debug)]
 pub struct JournalSource {
     events: JournaledEvents,
     next: Option<Event>,
+    /// When the session began, until its first message is taken: that message was stamped behind
+    /// the records of the start, and came with it.
+    start: Option<Nanos>,
     first: Option<Nanos>,
     /// Time of the last input before the session's end.
     last: Nanos,
@@ -185,7 +198,8 @@ impl Origin {
             Some(Verdict::Clean | Verdict::Corrupt { .. }) | None => None,
         };
         let setup = setup.ok_or(ReplayError::NoMetadata)?;
-        Ok(Self { setup, texts, start, end, build_hash, records, torn })
+        let bytes = reader.position();
+        Ok(Self { setup, texts, start, end, build_hash, records, bytes, torn })
     }
 }
 
@@ -248,6 +262,7 @@ pub fn replay(
     // With other rules the records keep the numbers of the journal's inputs.
     session.keep_preamble(Seq(u64::try_from(origin.texts.len()).unwrap_or(0).saturating_add(1)));
     let mut source = JournalSource::open(dir)?;
+    source.promise(origin.bytes);
     let stations = session.stations(Gate::off());
     let lane = |lane: Lane| Comparison::open(dir, lane, naming.clone());
     let pipeline = if placement.split {
@@ -310,6 +325,7 @@ impl JournalSource {
         let mut source = Self {
             events: JournaledEvents::open(dir, Lane::Input)?,
             next: None,
+            start: None,
             first: None,
             last: Nanos(0),
             is_over: false,
@@ -320,6 +336,11 @@ impl JournalSource {
         source.fetch();
         source.gather();
         Ok(source)
+    }
+
+    /// Says how many bytes there are to read, for those who watch; see [`Origin::bytes`].
+    pub fn promise(&mut self, bytes: u64) {
+        self.progress.bytes_total = bytes;
     }
 
     fn fetch(&mut self) {
@@ -338,6 +359,9 @@ impl JournalSource {
         self.pending.updates.clear();
         self.first = None;
         while let Some(event) = self.next {
+            if event.kind() == Kind::SessionStart {
+                self.start = Some(event.ts);
+            }
             self.is_over |= event.kind() == Kind::SessionEnd;
             if !self.is_over {
                 self.last = event.ts;
@@ -359,15 +383,22 @@ impl JournalSource {
 
 impl Source for JournalSource {
     fn peek(&mut self) -> Option<Nanos> {
-        self.first
+        self.first.map(|first| self.start.unwrap_or(first))
     }
 
     fn take(&mut self, into: &mut Message) -> bool {
         if self.first.is_none() {
             return false;
         }
+        self.start = None;
         std::mem::swap(into, &mut self.pending);
         self.progress.messages = self.progress.messages.saturating_add(1);
+        for (_, body) in &into.updates {
+            if let Body::BadInput(bad) = body {
+                self.progress.bad = self.progress.bad.saturating_add(bad.count);
+            }
+        }
+        self.progress.bytes = self.events.position();
         self.gather();
         true
     }

@@ -132,9 +132,11 @@ pub struct AccountSetup {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceSetup {
-    /// File name without its folders, or the generator's name.
+    /// File name without its folders, `journal` and the name of its folder, or the generator's
+    /// name.
     pub name: String,
-    /// BLAKE3 of the file as it lies on disk, in hexadecimal; empty for a generator.
+    /// BLAKE3 of the file as it lies on disk, in hexadecimal, of a journal that of the hashes of
+    /// its segments; empty for a generator.
     pub hash: String,
 }
 

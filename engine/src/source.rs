@@ -22,7 +22,8 @@ pub struct Message {
 
 /// A source of market data.
 pub trait Source {
-    /// Returns the receive time of the next message, `None` at the end. Cheap: called often.
+    /// Returns the receive time of the next message, `None` at the end; of a journal's first
+    /// message, when the journaled session began with it. Cheap: called often.
     fn peek(&mut self) -> Option<Nanos>;
 
     /// Moves the next message into `into`, whose `updates` are cleared first. Returns false at the

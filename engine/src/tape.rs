@@ -252,6 +252,12 @@ impl JournaledEvents {
         Ok(Self { reader: Reader::open(dir)?, lane: lane as u8, half: None })
     }
 
+    /// Returns how far into the journal this has read, in bytes from its beginning.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.reader.position()
+    }
+
     /// Returns the next event of the lane.
     ///
     /// # Errors

@@ -88,6 +88,13 @@ impl Reader {
         }
     }
 
+    /// Bytes from the journal's beginning to the end of the last record that was read, segments
+    /// counted whole.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.walk.place().absolute(self.walk.index(), self.walk.head())
+    }
+
     /// Who wrote the journal.
     #[must_use]
     pub fn identity(&self) -> &Identity {

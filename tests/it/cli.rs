@@ -8,4 +8,5 @@ mod help;
 mod hostile;
 mod journal;
 mod prefix;
+mod rerun;
 mod signals;

@@ -20,7 +20,7 @@ use model::event::{Body, Event, Kind, Lane};
 use model::id::InstrumentId;
 use model::order::Side;
 
-use crate::session::lab::{Again, Backtest, MERGED, defaults, events, fused, generated, journaled};
+use crate::session::lab::{Backtest, MERGED, again, defaults, events, fused, generated, journaled};
 
 /// Events after the image.
 const AFTER: usize = 10_000;
@@ -96,7 +96,7 @@ struct Tape {
 
 impl Tape {
     fn of(dir: &Path) -> Self {
-        let (session, _) = Again::open(dir);
+        let (session, _) = again(dir);
         let all = events(dir);
         let lane = |lane: Lane| move |event: &&Event| event.kind().lane() == lane;
         let inputs = all.iter().filter(lane(Lane::Input)).copied().collect();

@@ -38,7 +38,7 @@ pub(super) fn run(cli: &Cli, args: &BacktestArgs) -> Result<Finding, Failure> {
     }
     show::diagnostics(&checked.sources, &checked.warnings);
     let mut watch = Watch::new(!cli.no_progress && !cli.json)?;
-    let ran = run_session(&session, opened.source.as_mut(), spec.as_ref(), &placement, &mut watch);
+    let ran = run_session(&session, opened.source.source(), spec.as_ref(), &placement, &mut watch);
     watch.done();
     let ran = ran?;
     let report = Report {

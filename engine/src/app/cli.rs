@@ -50,7 +50,8 @@ pub(super) enum Command {
 Examples:
   engine backtest --data merged.tsv.zst
   engine backtest --data bars.csv.zst=BTC_USDT.PERP --rules rules/crash.rules --json
-  engine backtest --data a.log.zst --data b.log.zst --journal none --topology fused")]
+  engine backtest --data a.log.zst --data b.log.zst --journal none --topology fused
+  engine backtest --data sluice-data/journal/DIR --rules stricter.rules")]
     Backtest(BacktestArgs),
     /// Compute a journal's decisions again and compare them record by record.
     #[command(after_help = "\
@@ -115,7 +116,7 @@ impl Default for DemoArgs {
 #[derive(Args, Debug)]
 pub(super) struct BacktestArgs {
     /// Recorded data: a raw capture, L2, trades or klines CSV; plain, .zst or .gz. FILE=SYMBOL says
-    /// which instrument it is of.
+    /// which instrument it is of. Or the folder of one journal: its market data once more.
     #[arg(long, required = true, num_args = 1.., value_name = "FILE[=SYMBOL]")]
     pub(super) data: Vec<String>,
     /// Instruments to trade; default: all that the rules name.

@@ -6,12 +6,17 @@
 //! [`Opened::notes`]. Nothing is skipped silently: what cannot be used is a `BadInput` in a message
 //! and is counted. No line allocates once buffers have grown, and no bytes can panic it.
 //!
+//! A folder is taken as a journal: its market data is run again, of instruments as it describes
+//! them.
+//!
 //! Called by the commands that read recorded data. Formats: raw captures, L2, trades and klines
 //! CSV, each plain, zstd or gzip; see [`DataError::UnknownFormat`].
 
 use std::path::{Path, PathBuf};
 
+use engine::replay::JournalSource;
 use engine::setup::{Carried, SourceSetup};
+use engine::source::Source;
 use model::id::InstrumentId;
 use model::instrument::Instrument;
 use model::symbol::Symbol;
@@ -22,6 +27,7 @@ mod cursor;
 mod error;
 mod facts;
 mod fields;
+mod journaled;
 mod klines;
 mod levels;
 mod lines;
@@ -55,10 +61,10 @@ use trades::TradeRows;
 /// LIMIT: files of one run; each takes about a megabyte of buffers.
 pub(crate) const FILES_MAX: usize = 256;
 
-/// One `--data FILE` or `--data FILE=SYMBOL`.
+/// One `--data FILE`, `--data FILE=SYMBOL` or `--data JOURNALDIR`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DataArg {
-    /// The file.
+    /// The file, or the folder of a journal.
     pub(crate) path: PathBuf,
     /// The instrument it is of, if stated.
     pub(crate) symbol: Option<Symbol>,
@@ -79,13 +85,48 @@ pub(crate) struct Request {
     pub(crate) symbol: Option<Symbol>,
 }
 
+/// Recorded data as one source.
+#[derive(Debug)]
+pub(crate) enum Recorded {
+    /// Files, merged by time.
+    Files(Box<Merge>),
+    /// A journal, which is data by itself.
+    Journal(Box<JournalSource>),
+}
+
+impl Recorded {
+    /// Returns the source to run a session over.
+    pub(crate) fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Self::Files(files) => files.as_mut(),
+            Self::Journal(journal) => journal.as_mut(),
+        }
+    }
+
+    /// Returns the indices, as requested, of what ended before its data did.
+    pub(crate) fn ended_early(&self) -> Vec<usize> {
+        match self {
+            Self::Files(files) => files.ended_early(),
+            Self::Journal(journal) => journal.fault.iter().map(|_| 0).collect(),
+        }
+    }
+
+    /// Returns the indices of the files of which not one message could be used.
+    pub(crate) fn unusable(&self) -> Vec<usize> {
+        match self {
+            Self::Files(files) => files.unusable(),
+            Self::Journal(_) => Vec::new(),
+        }
+    }
+}
+
 /// Recorded data, ready to be read.
 pub(crate) struct Opened {
-    /// All files as one source.
-    pub(crate) source: Box<Merge>,
+    /// All of it as one source.
+    pub(crate) source: Recorded,
     /// Instruments by id, with what the data carries of them.
     pub(crate) instruments: Vec<(Instrument, Carried)>,
-    /// Files by index, as faults name them.
+    /// Files by index, as faults name them; a journal comes behind those that it was made of.
     pub(crate) sources: Vec<SourceSetup>,
     /// What was assumed, overridden or is doubtful: each one line to print and to journal.
     pub(crate) notes: Vec<String>,
@@ -128,12 +169,11 @@ pub(crate) fn open(request: &Request) -> Result<Opened, DataError> {
     if count > FILES_MAX {
         return Err(DataError::TooMany { what: "data files", count, limit: FILES_MAX });
     }
+    if let Some(folder) = request.data.iter().find(|arg| arg.path.is_dir()) {
+        return journaled::open(folder, request);
+    }
     let table = Table::load(request.instrument_file.as_deref())?;
-    let specs = request
-        .instruments
-        .iter()
-        .map(|text| facts::parse_spec(text))
-        .collect::<Result<Vec<_>, _>>()?;
+    let specs = facts::parse_specs(&request.instruments)?;
     let mut binder = Binder::new(&table, &specs);
     let mut files: Vec<Bound> = Vec::new();
     for arg in &request.data {
@@ -178,7 +218,7 @@ pub(crate) fn open(request: &Request) -> Result<Opened, DataError> {
         sources.push(SourceSetup { name, hash: whole.hash });
     }
     let silent = instruments.iter().map(|(_, carried)| !carried.book).collect();
-    let source = Box::new(Merge::new(readers, silent));
+    let source = Recorded::Files(Box::new(Merge::new(readers, silent)));
     Ok(Opened { source, instruments, sources, notes })
 }
 

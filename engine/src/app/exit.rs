@@ -62,7 +62,11 @@ impl Failure {
 
 impl From<DataError> for Failure {
     fn from(error: DataError) -> Self {
-        if error.is_damage() { Self::Corrupt(error.into()) } else { Self::Usage(error.into()) }
+        match error {
+            DataError::Damaged { .. } => Self::Corrupt(error.into()),
+            DataError::Journal(error) => (*error).into(),
+            other => Self::Usage(other.into()),
+        }
     }
 }
 

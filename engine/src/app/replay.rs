@@ -142,9 +142,7 @@ impl Told<'_> {
 
     /// Returns what a crash took.
     fn torn(&self) -> Option<String> {
-        let tear = self.replayed.torn?;
-        let (at, orphans) = (tear.at, tear.orphans);
-        Some(format!("at byte {at}; {orphans} intact records behind it are given up"))
+        self.replayed.torn.map(|tear| tear.to_string())
     }
 
     /// Says on stderr what makes the verdict less than one on the whole journal.

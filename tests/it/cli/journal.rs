@@ -14,7 +14,13 @@ const LINKED: &str = "/dev/zero";
 /// What is done to a folder, or to a file.
 type Act = fn(&Path);
 /// Every command that reads a journal.
-const READERS: [&str; 4] = ["journal verify J", "journal info J", "journal dump J", "replay J"];
+const READERS: [&str; 5] = [
+    "journal verify J",
+    "journal info J",
+    "journal dump J",
+    "replay J",
+    "backtest --data J --journal none",
+];
 
 /// Runs a command line without quotes; one that hangs is killed and fails.
 fn engine(folder: &Path, line: &str) -> Ran {

@@ -46,6 +46,13 @@ fn ends_in_order(topology: &str, signal: Signal) {
     assert!(replay["decisions"].as_u64() > Some(100), "{replay}");
     let end = run(folder.path(), &["journal", "dump", "J", "--kind", "SessionEnd", "--json"]);
     assert_eq!(end.json()["reason"], "Requested");
+    // As data of another session it ends where it was stopped, by itself.
+    let again = "backtest --data J --journal none --json";
+    let again = run(folder.path(), &again.split(' ').collect::<Vec<_>>()).json();
+    assert_eq!(
+        (&again["decisions_hash"], &again["end"]),
+        (&result["decisions_hash"], &"EndOfData".into())
+    );
 }
 
 #[test]

@@ -13,12 +13,11 @@ use engine::session::{Session, Summary, ToTheEnd};
 use engine::setup::{
     AccountSetup, InstrumentSetup, Mode, PaperSetup, SEMANTICS, Setup, SourceSetup,
 };
-use engine::source::{Message, Progress, Source};
+use engine::source::Source;
 use engine::topology::Placement;
 use journal::{Reader, SinkKind};
 use model::codec::decode;
 use model::event::{EVENT_BYTES, Event};
-use model::time::Nanos;
 use serde_json::Value;
 
 /// The capture of four Binance feeds.
@@ -197,37 +196,12 @@ impl From<&Summary> for Evidence {
     }
 }
 
-/// The market data of a journal as the source of another session: one that begins at the journal's
-/// own start, which its first message does not say.
-pub(crate) struct Again {
-    source: JournalSource,
-    start: Option<Nanos>,
-}
-
-impl Again {
-    /// Returns the session of a journal, ready to be run again on its own market data.
-    pub(crate) fn open(dir: &Path) -> (Session, Self) {
-        let origin = Origin::read(dir).expect("an origin");
-        let checked = program::load(origin.texts).expect("rules");
-        let session = Session::build(origin.setup, &checked).expect("a session");
-        let source = JournalSource::open(dir).expect("market data");
-        (session, Self { source, start: Some(origin.start) })
-    }
-}
-
-impl Source for Again {
-    fn peek(&mut self) -> Option<Nanos> {
-        self.start.or_else(|| self.source.peek())
-    }
-
-    fn take(&mut self, into: &mut Message) -> bool {
-        self.start = None;
-        self.source.take(into)
-    }
-
-    fn progress(&self) -> Progress {
-        self.source.progress()
-    }
+/// Returns the session of a journal, and its market data to run it again on.
+pub(crate) fn again(dir: &Path) -> (Session, JournalSource) {
+    let origin = Origin::read(dir).expect("an origin");
+    let checked = program::load(origin.texts).expect("rules");
+    let session = Session::build(origin.setup, &checked).expect("a session");
+    (session, JournalSource::open(dir).expect("market data"))
 }
 
 /// Lanes of a journal that hold what was decided, and what left.
@@ -238,16 +212,21 @@ pub(crate) const DECISION_LANES: [u8; 4] =
 /// Returns how many records were compared.
 #[track_caller]
 pub(crate) fn assert_same_decisions(one: &Path, other: &Path) -> u64 {
+    let compared = assert_begins_with(one, other);
+    assert_eq!(assert_begins_with(other, one), compared);
+    compared
+}
+
+/// Asserts that each decision lane of a journal begins with the bytes of another's. Returns how
+/// many records that other one has in them.
+#[track_caller]
+pub(crate) fn assert_begins_with(whole: &Path, part: &Path) -> u64 {
     let mut compared = 0;
     for lane in DECISION_LANES {
-        let (mut left, mut right) = (Reader::open(one).unwrap(), Reader::open(other).unwrap());
-        loop {
-            let ours = next_of(&mut left, lane);
-            let theirs = next_of(&mut right, lane);
-            assert_eq!(ours, theirs, "lane {lane} of {} and {}", one.display(), other.display());
-            if ours.is_none() {
-                break;
-            }
+        let (mut left, mut right) = (Reader::open(whole).unwrap(), Reader::open(part).unwrap());
+        while let Some(theirs) = next_of(&mut right, lane) {
+            let (ours, theirs) = (next_of(&mut left, lane), Some(theirs));
+            assert_eq!(ours, theirs, "lane {lane} of {} and {}", whole.display(), part.display());
             compared += 1;
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use journal::SinkKind;
 
 use super::lab::{
-    Again, Backtest, MERGED, assert_replays, assert_same_decisions, fused, journaled, split,
+    Backtest, MERGED, again, assert_replays, assert_same_decisions, fused, journaled, split,
 };
 
 /// Lines of the short capture: `split` takes some 60 us a message on few processors.
@@ -32,12 +32,18 @@ fn the_merged_capture_decides_the_same_bytes_in_any_process_and_through_any_sink
     assert!(compared > mapped.count("decisions"), "{compared}");
 
     // The same market once more, by the library in this process.
-    let again = scratch.path().join("again");
-    let (session, mut source) = Again::open(&mapped.dir);
-    let ran = journaled(&session, &mut source, &again, SinkKind::Mmap, &fused());
+    let in_process = scratch.path().join("in process");
+    let (session, mut source) = again(&mapped.dir);
+    let ran = journaled(&session, &mut source, &in_process, SinkKind::Mmap, &fused());
     assert_eq!(ran.summary.decisions_hash, mapped.hash());
     assert_eq!(super::lab::verdicts(&ran.finished), mapped.count("decisions"));
-    assert_eq!(assert_same_decisions(&mapped.dir, &again), compared);
+    assert_eq!(assert_same_decisions(&mapped.dir, &in_process), compared);
+
+    // And by the program, whose data is then the journal: records of an hour, not files of it.
+    let rerun = Backtest::run(scratch.path(), "rerun", &mapped.dir, &[]);
+    assert_eq!((rerun.hash(), rerun.evidence()), (mapped.hash(), mapped.evidence()));
+    assert_eq!(rerun.json["book_checks"], mapped.json["book_checks"]);
+    assert_eq!(assert_same_decisions(&mapped.dir, &rerun.dir), compared);
 
     let summary = assert_replays(&written.dir, &fused(), mapped.hash());
     assert_eq!(summary.fills, mapped.count("fills"));

@@ -4,6 +4,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use engine::replay::ReplayError;
+use journal::ReadError;
 use model::symbol::SymbolError;
 
 use crate::app::quote::quoted;
@@ -28,12 +30,26 @@ pub(crate) enum DataError {
         path: PathBuf,
     },
     /// A named path is a folder, a pipe or a device.
-    #[error("{path} is no file but {what}: --data takes recorded files, one path each")]
+    #[error(
+        "{path} is no file but {what}: --data takes recorded files, one path each, or the folder \
+         of one journal"
+    )]
     NotAFile {
         /// The path as given.
         path: PathBuf,
         /// What it is.
         what: &'static str,
+    },
+    /// A journal that cannot be read, or is of another version.
+    #[error(transparent)]
+    Journal(Box<ReplayError>),
+    /// Something was asked for that does not go with a journal.
+    #[error("--data {dir} is a journal: {why}")]
+    BesideJournal {
+        /// The folder as given.
+        dir: PathBuf,
+        /// What does not go with it and what would.
+        why: &'static str,
     },
     /// The system refuses to read a file.
     #[error("cannot read {path}: {source}; check the path and its permissions")]
@@ -176,10 +192,21 @@ pub(crate) enum DataError {
     },
 }
 
+impl From<ReadError> for DataError {
+    fn from(error: ReadError) -> Self {
+        Self::Journal(Box::new(error.into()))
+    }
+}
+
 impl DataError {
-    /// Tells whether the data is at fault, and not what was asked for.
-    pub(crate) fn is_damage(&self) -> bool {
-        matches!(self, Self::Damaged { .. })
+    /// Returns the error of a folder that cannot be read as a journal.
+    pub(super) fn of_folder(dir: &Path, error: ReplayError) -> Self {
+        match error {
+            ReplayError::Read(ReadError::NoJournal { .. }) => {
+                Self::NotAFile { path: dir.to_owned(), what: "a folder without a journal" }
+            }
+            other => Self::Journal(Box::new(other)),
+        }
     }
 
     /// Returns the error of a path that the system refuses to open.

@@ -127,7 +127,7 @@ impl Grid {
 ///
 /// # Errors
 /// [`DataError::Spec`] and [`DataError::Symbol`].
-pub(super) fn parse_spec(text: &str) -> Result<(Symbol, Facts), DataError> {
+fn parse_spec(text: &str) -> Result<(Symbol, Facts), DataError> {
     let refuse = |why: String| DataError::Spec { text: text.to_owned(), why };
     let mut parts = text.split(',').map(str::trim);
     let symbol = Symbol::parse(parts.next().unwrap_or_default())?;
@@ -145,6 +145,14 @@ pub(super) fn parse_spec(text: &str) -> Result<(Symbol, Facts), DataError> {
         }
     }
     Ok((symbol, facts))
+}
+
+/// Reads what `--instrument` was given, one text an instrument.
+///
+/// # Errors
+/// As [`parse_spec`].
+pub(super) fn parse_specs(texts: &[String]) -> Result<Vec<(Symbol, Facts)>, DataError> {
+    texts.iter().map(|text| parse_spec(text)).collect()
 }
 
 /// Makes an instrument of its facts; `grid` is needed where tick or lot are not stated.

@@ -48,12 +48,12 @@ impl Merge {
     }
 
     /// Returns the indices of the files that ended before their data did.
-    pub(crate) fn ended_early(&self) -> Vec<usize> {
+    pub(super) fn ended_early(&self) -> Vec<usize> {
         self.those(|reader| reader.progress().failed)
     }
 
     /// Returns the indices of the files of which not one message could be used.
-    pub(crate) fn unusable(&self) -> Vec<usize> {
+    pub(super) fn unusable(&self) -> Vec<usize> {
         self.those(Reader::is_unusable)
     }
 

@@ -228,7 +228,7 @@ impl Table {
         })
     }
 
-    fn symbols(&self) -> impl Iterator<Item = Symbol> + '_ {
+    pub(super) fn symbols(&self) -> impl Iterator<Item = Symbol> + '_ {
         self.instruments.iter().filter_map(|entry| Symbol::parse(entry.symbol.as_deref()?).ok())
     }
 }

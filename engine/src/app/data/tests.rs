@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use engine::source::{Message, Progress, Source};
+use engine::source::{Message, Progress};
 use model::event::{Bar, BarExtra, Body, FeedState};
 use model::id::NO_INSTRUMENT;
 use model::num::{Money, Price, Qty};
@@ -12,6 +12,7 @@ use model::time::Nanos;
 
 use super::*;
 
+mod facts;
 mod files;
 mod recorded;
 
@@ -44,7 +45,8 @@ fn request(paths: &[PathBuf]) -> Request {
 }
 
 /// Reads a source to its end.
-fn drain(source: &mut dyn Source) -> (Vec<Message>, Progress) {
+fn drain(recorded: &mut Recorded) -> (Vec<Message>, Progress) {
+    let source = recorded.source();
     let mut messages = Vec::new();
     let mut message = Message::default();
     while let Some(ts) = source.peek() {
@@ -58,7 +60,7 @@ fn drain(source: &mut dyn Source) -> (Vec<Message>, Progress) {
 }
 
 fn read(request: &Request) -> (Vec<Message>, Progress) {
-    drain(&mut *open(request).unwrap().source)
+    drain(&mut open(request).unwrap().source)
 }
 
 /// Returns line, fault and instrument of each fault.
@@ -193,7 +195,7 @@ fn a_merged_capture_routes_by_label_and_reports_what_it_does_not_know() {
     let [note] = &opened.notes[..] else { panic!("{:?}", opened.notes) };
     assert!(note.contains("count as bad: spot:XYZUSDT, moon:BTCUSDT;"), "{note}");
     let mut source = opened.source;
-    let (messages, progress) = drain(&mut *source);
+    let (messages, progress) = drain(&mut source);
     let none = NO_INSTRUMENT.0;
     let expected = [
         (4, InputFault::UnknownSymbol, none),
@@ -354,7 +356,7 @@ fn bars_end_where_their_family_says() {
     assert_eq!((instrument.settle.as_str(), instrument.venue_symbol.as_str()), ("USDT", "XBTUSD"));
     assert_eq!(instrument.mark_age_max_ns, 120_000_000_000);
     let mut source = opened.source;
-    let (messages, _) = drain(&mut *source);
+    let (messages, _) = drain(&mut source);
     assert_eq!(messages[0].ts, Nanos(1_577_836_860_000_000_000));
     let (Body::BarExtra(extra), Body::Bar(bar)) =
         (messages[0].updates[1].1, messages[0].updates[2].1)
@@ -569,7 +571,7 @@ fn no_damage_to_a_file_panics() {
                 }
                 if let Ok(opened) = open(&request(&[folder.file(name, &bytes)])) {
                     let mut source = opened.source;
-                    let (messages, progress) = drain(&mut *source);
+                    let (messages, progress) = drain(&mut source);
                     assert_eq!(faults(&messages).len() as u64, progress.bad);
                 }
             }

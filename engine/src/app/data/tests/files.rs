@@ -84,7 +84,7 @@ fn a_file_that_is_shortened_while_it_is_read_ends_early() {
         let mut opened = open(&request(std::slice::from_ref(&path))).unwrap();
         let file = std::fs::File::options().write(true).open(&path).unwrap();
         file.set_len(length as u64).unwrap();
-        let (messages, progress) = drain(&mut *opened.source);
+        let (messages, progress) = drain(&mut opened.source);
         assert_eq!(faults(&messages), [(3, InputFault::Truncated, 0)]);
         assert_eq!((progress.messages, progress.bad, progress.failed), (1, 1, true));
         assert_eq!(opened.source.ended_early(), [0]);
@@ -105,7 +105,7 @@ fn what_is_appended_while_a_file_is_read_is_not_read() {
         let mut opened = open(&request(std::slice::from_ref(&path))).unwrap();
         let mut file = std::fs::File::options().append(true).open(&path).unwrap();
         file.write_all(&pack(row)).unwrap();
-        let (_, progress) = drain(&mut *opened.source);
+        let (_, progress) = drain(&mut opened.source);
         assert_eq!((progress.messages, progress.bad, progress.failed), (1, 0, false));
         assert_eq!(progress.bytes, progress.bytes_total);
     }
@@ -124,13 +124,13 @@ fn a_row_without_a_line_feed_is_not_trusted() {
         let opened = open(&request(&[folder.file(name, text.trim_end().as_bytes())])).unwrap();
         let note = format!("{name}: the last line has no line feed");
         assert!(opened.notes.iter().any(|told| told.contains(&note)), "{:?}", opened.notes);
-        let (messages, progress) = drain(&mut *{ opened.source });
+        let (messages, progress) = drain(&mut { opened.source });
         assert_eq!(faults(&messages), [(line, InputFault::Malformed, 0)], "{name}");
         assert_eq!((progress.bad, progress.failed), (bad, false), "{name}");
         let packed = zstd::encode_all(text.trim_end().as_bytes(), 1).unwrap();
         let opened = open(&request(&[folder.file(name, &packed)])).unwrap();
         assert!(opened.notes.is_empty(), "{:?}", opened.notes);
-        assert_eq!(drain(&mut *{ opened.source }).1.bad, 0, "{name}");
+        assert_eq!(drain(&mut { opened.source }).1.bad, 0, "{name}");
     }
     let raw = format!("1723161254000000000 {}", trade("BTCUSDT", 1));
     let (_, progress) = read(&request(&[folder.file("any.log", raw.as_bytes())]));
@@ -144,7 +144,7 @@ fn a_file_is_unusable_when_every_message_is_bad() {
     let off = TRADES.replace("100.0", "100.00");
     let bad = folder.file("binance_spot_ethusdt_b.csv", off.as_bytes());
     let mut source = open(&request(&[good, bad])).unwrap().source;
-    let (_, progress) = drain(&mut *source);
+    let (_, progress) = drain(&mut source);
     assert_eq!((progress.messages, progress.bad), (4, 2));
     assert_eq!((source.unusable(), source.ended_early()), (vec![1], vec![]));
 }

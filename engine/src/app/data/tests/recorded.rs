@@ -80,13 +80,13 @@ const RECORDED: [(&str, &str, u64, usize); 32] = [
 fn recorded_files_are_read_whole_without_a_fault() {
     let Some(folder) = recorded() else { return };
     for (path, symbols, messages, updates) in RECORDED {
-        let opened = open(&request(&[folder.join(path)])).unwrap();
+        let mut opened = open(&request(&[folder.join(path)])).unwrap();
         let names: Vec<String> =
             opened.instruments.iter().map(|(one, _)| one.symbol.to_string()).collect();
         assert_eq!(names.join(" "), symbols, "{path}");
         assert!(!opened.notes.iter().any(|note| note.starts_with("warning")), "{:?}", opened.notes);
         assert_eq!(opened.sources[0].hash.len(), 64);
-        let mut source = opened.source;
+        let source = opened.source.source();
         let mut message = Message::default();
         let (mut count, mut last, mut steps_back) = (0, Nanos(0), 0);
         while source.take(&mut message) {
