@@ -1,7 +1,8 @@
 //! One side of a book: a sorted run of levels, the best at its end.
 //!
 //! A removed level stays in the run as a hole, because most prices come back, and a new level near
-//! a hole moves only what stands between the two. Keys and quantities are kept apart, so a search
+//! a hole moves only what stands between the two. Where new levels found no hole near them, the run
+//! is spread out with holes between its levels. Keys and quantities are kept apart, so a search
 //! reads keys only.
 
 use super::holes::Holes;
@@ -15,10 +16,17 @@ const WINDOW: usize = 16;
 /// Those of them below where the last search ended: a message's changes go away from the touch.
 const WINDOW_BELOW: usize = 11;
 
+/// Levels between two holes of a run that was just spread out.
+const SPREAD: usize = 8;
+/// A run is spread out when new levels have moved so many times as many levels as it has: spreading
+/// moves each once or twice, so it costs less than it answers. Of the recorded changes, new levels
+/// moved 135 others each without it, and move 16 with it.
+const SPREAD_AFTER: usize = 4;
+
 /// One side. Keys are prices for bids and negated prices for asks, so that both sort best last.
 #[derive(Clone, Debug)]
 pub(super) struct Ladder {
-    /// Ascending.
+    /// Ascending; of equal ones all but the first are holes.
     keys: Vec<i64>,
     /// By the place of the key; zero is a hole. The last is never one.
     qtys: Vec<i64>,
@@ -29,6 +37,8 @@ pub(super) struct Ladder {
     /// Where the last search ended: the changes of one message come sorted, so the next one is
     /// near.
     finger: usize,
+    /// Levels that were moved for new ones since the run was last spread out.
+    moved: usize,
     sign: i64,
     dropped: u64,
 }
@@ -54,7 +64,7 @@ impl Ladder {
     /// Returns a side without room.
     pub(super) fn empty(sign: i64) -> Self {
         let (keys, qtys) = (Vec::new(), Vec::new());
-        Self { keys, qtys, holes: Holes::new(0), count: 0, finger: 0, sign, dropped: 0 }
+        Self { keys, qtys, holes: Holes::new(0), count: 0, finger: 0, moved: 0, sign, dropped: 0 }
     }
 
     pub(super) fn clear(&mut self) {
@@ -63,6 +73,7 @@ impl Ladder {
         self.holes.clear();
         self.count = 0;
         self.finger = 0;
+        self.moved = 0;
     }
 
     /// Returns the number of levels.
@@ -88,8 +99,10 @@ impl Ladder {
 
     /// Returns the quantity at a price.
     pub(super) fn qty_at(&self, price: i64) -> i64 {
-        let at = self.keys.binary_search(&price.saturating_mul(self.sign));
-        at.ok().and_then(|at| self.qtys.get(at)).copied().unwrap_or(0)
+        let key = price.saturating_mul(self.sign);
+        let at = self.keys.partition_point(|found| *found < key);
+        let found = self.keys.get(at) == Some(&key);
+        if found { self.qtys.get(at).copied().unwrap_or(0) } else { 0 }
     }
 
     /// Sets the quantity at a price; none or less removes the level. Returns what stood there.
@@ -205,27 +218,69 @@ impl Ladder {
         let below = self.holes.last_before(at, at.saturating_sub(reach));
         let nearer = below.map_or(reach, |hole| at.saturating_sub(hole).saturating_sub(1));
         let above = self.holes.first_from(at, at.saturating_add(nearer).min(len));
-        let to = if let Some(hole) = above {
+        let (to, moved) = if let Some(hole) = above {
             self.holes.remove(hole);
             let next = at.saturating_add(1);
             self.keys.copy_within(at..hole, next);
             self.qtys.copy_within(at..hole, next);
-            at
+            (at, hole.saturating_sub(at))
         } else if let Some(hole) = below {
             self.holes.remove(hole);
             let next = hole.saturating_add(1);
             self.keys.copy_within(next..at, hole);
             self.qtys.copy_within(next..at, hole);
-            at.saturating_sub(1)
+            (at.saturating_sub(1), at.saturating_sub(next))
         } else {
             self.holes.open(at, len);
-            self.keys.insert(at, key);
-            self.qtys.insert(at, qty);
-            return;
+            self.keys.insert(at, 0);
+            self.qtys.insert(at, 0);
+            (at, len.saturating_sub(at))
         };
         if let (Some(new_key), Some(new_qty)) = (self.keys.get_mut(to), self.qtys.get_mut(to)) {
             (*new_key, *new_qty) = (key, qty);
         }
+        self.moved = self.moved.saturating_add(moved);
+        if self.moved > self.count.saturating_mul(SPREAD_AFTER) {
+            self.spread();
+        }
+    }
+
+    /// Puts a hole behind each so many levels, as far as there is room, and takes out all others. A
+    /// hole has the key of the level before it, so that keys stay sorted.
+    #[cold]
+    fn spread(&mut self) {
+        let Self { keys, qtys, holes, .. } = self;
+        holes.clear();
+        let mut count = 0_usize;
+        for from in 0..keys.len() {
+            if qtys.get(from).is_some_and(|qty| *qty > 0) {
+                keys.copy_within(from..=from, count);
+                qtys.copy_within(from..=from, count);
+                count = count.saturating_add(1);
+            }
+        }
+        let room = LEVELS_MAX.saturating_sub(count);
+        let gaps = (count.saturating_sub(1) / SPREAD).min(room);
+        keys.resize(count.saturating_add(gaps), 0);
+        qtys.resize(count.saturating_add(gaps), 0);
+        // From the back, where no new place is before its old one.
+        let mut last = count;
+        for gap in (1..=gaps).rev() {
+            let first = gap.saturating_mul(SPREAD);
+            let to = first.saturating_add(gap);
+            keys.copy_within(first..last, to);
+            qtys.copy_within(first..last, to);
+            let hole = to.saturating_sub(1);
+            let before = keys.get(first.saturating_sub(1)).copied();
+            if let (Some(key), Some(qty), Some(before)) =
+                (keys.get_mut(hole), qtys.get_mut(hole), before)
+            {
+                (*key, *qty) = (before, 0);
+                holes.insert(hole);
+            }
+            last = first;
+        }
+        self.moved = 0;
     }
 
     fn level(&self, key: i64, qty: i64) -> Level {
