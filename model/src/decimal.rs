@@ -4,13 +4,6 @@
 //! 352,601, and a digit that the scale cannot hold is an error. The exponent form (`9e-05`) occurs
 //! in recorded klines and is read as what it means.
 
-pub use text::NumberText;
-
-/// Sixteen characters at once.
-mod sixteen;
-/// Numbers within longer texts.
-mod text;
-
 /// LIMIT: longest decimal text; venues send at most about 30 characters.
 pub const TEXT_BYTES_MAX: usize = 64;
 

@@ -126,34 +126,6 @@ fn what_venues_print_takes_the_short_path() {
     }
 }
 
-/// Whether the program is compiled for processors that read sixteen characters at once.
-const IS_COMPILED: bool = cfg!(all(target_arch = "x86_64", target_feature = "sse4.1"));
-
-/// A point at each place of a number of each length, read sixteen characters at once.
-#[test]
-fn sixteen_characters_are_read_for_every_length_and_point() {
-    let digits = "9182736450918273";
-    for (len, point) in (1..=16_usize).flat_map(|len| (0..=len).map(move |point| (len, point))) {
-        // No point where it would stand behind the text.
-        let mut text = digits.get(..len).unwrap().to_owned();
-        if point < len {
-            text.replace_range(point..=point, ".");
-        }
-        let from = format!("{text}]9.1234567890123456");
-        let from = from.as_bytes().first_chunk().unwrap();
-        for decimals in 0..=9_u8 {
-            let behind = len.saturating_sub(point + 1);
-            let is_read = (1..=8).contains(&point)
-                && if point < len { (1..=8).contains(&behind) } else { true };
-            let expected = parse_mantissa(text.as_bytes(), decimals).ok();
-            let expected = expected.filter(|_| IS_COMPILED && is_read && decimals <= 8);
-            assert_eq!(sixteen::mantissa(from, len, decimals), expected, "{text} at {decimals}");
-        }
-        let expected = Some(len).filter(|_| IS_COMPILED && len < 16);
-        assert_eq!(sixteen::length(from), expected, "{text}");
-    }
-}
-
 /// Number texts as sources write them, exponents included.
 fn text() -> impl Strategy<Value = String> {
     let sign = prop::sample::select(vec!["", "", "", "-", "+"]);
@@ -216,40 +188,6 @@ proptest! {
             prop_assert_eq!(Ok(mantissa), general());
         }
         prop_assert_eq!(parse_mantissa(text.as_bytes(), decimals), general());
-    }
-
-    /// What stands behind a number within a longer text never matters, whatever it is.
-    #[test]
-    fn a_number_within_a_text_is_what_it_is_alone(
-        text in prop_oneof![
-            text(),
-            "[0-9]{1,12}(\\.[0-9]{0,8})?",
-            "[0-9]{1,8}\\.[0-9]{1,4}0{0,5}",
-            "[0-9.]{0,22}",
-            "[/-:]{0,18}",
-            "[0-9eE.+-]{0,10}",
-        ],
-        before in "[0-9.\"]{0,3}",
-        behind in prop_oneof!["[0-9.\"/:]{0,20}", "[\"\\],\\[]{0,20}"],
-        decimals in 0..=SCALE_MAX,
-    ) {
-        let whole = format!("{before}{text}{behind}");
-        let (start, end) = (before.len(), before.len() + text.len());
-        let number = NumberText::between(whole.as_bytes(), start, end);
-        prop_assert_eq!(number.as_bytes(), text.as_bytes());
-        let alone = parse_mantissa(text.as_bytes(), decimals);
-        prop_assert_eq!(number.mantissa(decimals), alone, "{}", whole);
-        prop_assert_eq!(NumberText::new(text.as_bytes()).mantissa(decimals), alone);
-        let from = whole.get(start..).unwrap();
-        let belongs = |c: char| matches!(c, '.'..='9');
-        match from.find(|c| !belongs(c)) {
-            None => prop_assert_eq!(NumberText::pass(from.as_bytes()), None),
-            Some(end) => {
-                let (number, rest) = NumberText::pass(from.as_bytes()).unwrap();
-                prop_assert_eq!(number.as_bytes(), from.as_bytes().get(..end).unwrap());
-                prop_assert_eq!(rest, from.as_bytes().get(end..).unwrap());
-            }
-        }
     }
 
     #[test]

@@ -8,7 +8,6 @@
 //! The parser owns the room that both need. It grows to the largest message seen and is reused:
 //! after warm-up nothing allocates.
 
-use model::decimal::NumberText;
 use model::order::InputFault;
 use simd_json::base::{ValueAsScalar, ValueIntoString};
 use simd_json::tape::{Array, Object, Value};
@@ -152,8 +151,8 @@ fn trade<'a>(data: &Object<'_, 'a>) -> Result<TradeFrame<'a>, InputFault> {
         symbol: string(data, "s")?.as_bytes(),
         trade_id: number(data, "t")?,
         time: number(data, "T")?,
-        price: NumberText::new(string(data, "p")?.as_bytes()),
-        qty: NumberText::new(string(data, "q")?.as_bytes()),
+        price: string(data, "p")?.as_bytes(),
+        qty: string(data, "q")?.as_bytes(),
         buyer_is_maker: maker.ok_or(InputFault::Malformed)?,
     })
 }
@@ -162,10 +161,10 @@ fn book_ticker<'a>(data: &Object<'_, 'a>) -> Result<BookTickerFrame<'a>, InputFa
     Ok(BookTickerFrame {
         symbol: string(data, "s")?.as_bytes(),
         update_id: number(data, "u")?,
-        bid: NumberText::new(string(data, "b")?.as_bytes()),
-        bid_qty: NumberText::new(string(data, "B")?.as_bytes()),
-        ask: NumberText::new(string(data, "a")?.as_bytes()),
-        ask_qty: NumberText::new(string(data, "A")?.as_bytes()),
+        bid: string(data, "b")?.as_bytes(),
+        bid_qty: string(data, "B")?.as_bytes(),
+        ask: string(data, "a")?.as_bytes(),
+        ask_qty: string(data, "A")?.as_bytes(),
     })
 }
 

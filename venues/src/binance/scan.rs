@@ -6,7 +6,7 @@
 //!
 //! It recognises each of the 347,927 recorded messages.
 
-use model::decimal::{NumberText, eight_digits};
+use model::decimal::eight_digits;
 
 use super::wire::{
     Bare, BookTickerFrame, DepthFrame, FRAME_LEVELS_MAX, Frame, LevelSpan, Levels, SnapshotFrame,
@@ -108,12 +108,11 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// See [`NumberText::pass`].
+    /// See [`decimal`].
     #[inline]
-    fn decimal(&mut self) -> Option<NumberText<'a>> {
-        let (number, rest) = NumberText::pass(self.rest)?;
-        self.rest = rest;
-        Some(number)
+    fn decimal(&mut self) -> Option<&'a [u8]> {
+        let (len, _) = decimal(self.rest)?;
+        self.take(usize::try_from(len).ok()?)
     }
 
     /// Passes the bytes before the first that does not belong, eight at a time while there are
@@ -247,11 +246,11 @@ impl<'a> Cursor<'a> {
             if spans.len() >= FRAME_LEVELS_MAX {
                 return None;
             }
-            let (price, behind) = NumberText::pass(rest)?;
-            let (qty, behind) = NumberText::pass(behind.strip_prefix(br#"",""#)?)?;
-            let price_end = price_start.wrapping_add(u32::try_from(price.len()).ok()?);
+            let (price, behind) = decimal(rest)?;
+            let (qty, behind) = decimal(behind.strip_prefix(br#"",""#)?)?;
+            let price_end = price_start.wrapping_add(price);
             let qty_start = price_end.wrapping_add(3);
-            let qty_end = qty_start.wrapping_add(u32::try_from(qty.len()).ok()?);
+            let qty_end = qty_start.wrapping_add(qty);
             spans.push(LevelSpan { price_start, price_end, qty_start, qty_end });
             let Some(next) = behind.strip_prefix(br#""],[""#) else {
                 self.rest = behind.strip_prefix(br#""]]"#)?;
@@ -268,6 +267,25 @@ impl<'a> Cursor<'a> {
         }
         self.skip(b"false").map(|()| false)
     }
+}
+
+/// Passes digits and points (and slashes, which stand between them in ASCII); returns how many, and
+/// what follows. Whether they are a number is seen when they are brought to a scale.
+#[inline(always)]
+fn decimal(text: &[u8]) -> Option<(u32, &[u8])> {
+    let mut len = 0_u32;
+    let mut rest = text;
+    while let Some((word, tail)) = rest.split_first_chunk() {
+        let marks = outside(u64::from_le_bytes(*word), b'.', b'9');
+        if marks != 0 {
+            let index = marks.trailing_zeros() / 8;
+            return Some((len.wrapping_add(index), rest.get(usize::try_from(index).ok()?..)?));
+        }
+        len = len.wrapping_add(8);
+        rest = tail;
+    }
+    let index = rest.iter().position(|byte| !matches!(byte, b'.'..=b'9'))?;
+    Some((len.wrapping_add(u32::try_from(index).ok()?), rest.get(index..)?))
 }
 
 /// The top bit of each byte of a word.

@@ -13,7 +13,7 @@
 //! not checked against the lot, and a spot instrument's quantity scale must be the asset's
 //! precision (8).
 
-use model::decimal::{DecimalError, NumberText};
+use model::decimal::{DecimalError, parse_mantissa};
 use model::event::{Body, BookClear, BookLevel, FeedState, Quote, Trade};
 use model::id::InstrumentId;
 use model::num::{Price, Qty, Scale};
@@ -282,7 +282,7 @@ impl StreamSpec {
     #[inline(always)]
     fn level(
         &self,
-        (side, price, qty): (Side, NumberText<'_>, NumberText<'_>),
+        (side, price, qty): (Side, &[u8], &[u8]),
         update_id: u64,
         venue_ts: Nanos,
     ) -> Result<BookLevel, InputFault> {
@@ -291,11 +291,7 @@ impl StreamSpec {
     }
 
     /// One side of a quote. An empty side has quantity zero, and then its price may be zero.
-    fn touch(
-        &self,
-        price: NumberText<'_>,
-        qty: NumberText<'_>,
-    ) -> Result<(Price, Qty), InputFault> {
+    fn touch(&self, price: &[u8], qty: &[u8]) -> Result<(Price, Qty), InputFault> {
         let qty = self.qty(qty)?;
         let price = self.on_tick(price)?;
         if price < 0 || (price == 0 && qty.0 > 0) {
@@ -306,7 +302,7 @@ impl StreamSpec {
 
     /// Reads a price, which must be a multiple of the tick.
     #[inline(always)]
-    fn on_tick(&self, text: NumberText<'_>) -> Result<i64, InputFault> {
+    fn on_tick(&self, text: &[u8]) -> Result<i64, InputFault> {
         let price = mantissa(text, self.price_scale)?;
         // A tick of one is the common case and needs no division.
         if self.tick.0 > 1 && price.checked_rem(self.tick.0) != Some(0) {
@@ -316,13 +312,13 @@ impl StreamSpec {
     }
 
     #[inline(always)]
-    fn price(&self, text: NumberText<'_>) -> Result<Price, InputFault> {
+    fn price(&self, text: &[u8]) -> Result<Price, InputFault> {
         let price = self.on_tick(text)?;
         if price > 0 { Ok(Price(price)) } else { Err(InputFault::NotPositive) }
     }
 
     #[inline(always)]
-    fn qty(&self, text: NumberText<'_>) -> Result<Qty, InputFault> {
+    fn qty(&self, text: &[u8]) -> Result<Qty, InputFault> {
         let qty = mantissa(text, self.qty_scale)?;
         if qty >= 0 { Ok(Qty(qty)) } else { Err(InputFault::NotPositive) }
     }
@@ -330,8 +326,8 @@ impl StreamSpec {
 
 /// Reads a number at a scale.
 #[inline(always)]
-fn mantissa(text: NumberText<'_>, scale: Scale) -> Result<i64, InputFault> {
-    text.mantissa(scale.decimals()).map_err(|error| match error {
+fn mantissa(text: &[u8], scale: Scale) -> Result<i64, InputFault> {
+    parse_mantissa(text, scale.decimals()).map_err(|error| match error {
         DecimalError::Malformed => InputFault::Malformed,
         DecimalError::TooFine => InputFault::OffGrid,
         DecimalError::TooLarge => InputFault::TooLarge,

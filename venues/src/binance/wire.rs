@@ -4,7 +4,6 @@
 //! borrows from the message or from the parser. Field names follow the venue's documents in the
 //! comments, ours in the code.
 
-use model::decimal::NumberText;
 use model::order::Side;
 
 /// LIMIT: levels of one message; the largest REST snapshot has 10,000.
@@ -38,9 +37,9 @@ pub struct TradeFrame<'a> {
     /// `T`: time of the trade, milliseconds (microseconds on request).
     pub time: u64,
     /// `p`.
-    pub price: NumberText<'a>,
+    pub price: &'a [u8],
     /// `q`.
-    pub qty: NumberText<'a>,
+    pub qty: &'a [u8],
     /// `m`: the buyer rested, so the taker sold.
     pub buyer_is_maker: bool,
 }
@@ -53,13 +52,13 @@ pub struct BookTickerFrame<'a> {
     /// `u`: update id of the book that this is the touch of.
     pub update_id: u64,
     /// `b`.
-    pub bid: NumberText<'a>,
+    pub bid: &'a [u8],
     /// `B`.
-    pub bid_qty: NumberText<'a>,
+    pub bid_qty: &'a [u8],
     /// `a`.
-    pub ask: NumberText<'a>,
+    pub ask: &'a [u8],
     /// `A`.
-    pub ask_qty: NumberText<'a>,
+    pub ask_qty: &'a [u8],
 }
 
 /// Levels that changed between two update ids.
@@ -125,13 +124,18 @@ impl<'a> Levels<'a> {
     }
 
     /// Returns side, price text and quantity text of each level, bids first.
-    pub fn iter(&self) -> impl Iterator<Item = (Side, NumberText<'a>, NumberText<'a>)> + use<'a> {
+    pub fn iter(&self) -> impl Iterator<Item = (Side, &'a [u8], &'a [u8])> + use<'a> {
         let Self { text, spans, bids } = *self;
-        spans.iter().enumerate().map(move |(index, span)| {
-            let side = if index < bids { Side::Buy } else { Side::Sell };
-            let price = cut(text, span.price_start, span.price_end);
-            (side, price, cut(text, span.qty_start, span.qty_end))
-        })
+        let (bids, asks) = spans.split_at_checked(bids).unwrap_or((spans, &[]));
+        let read = move |side, span: &LevelSpan| {
+            (
+                side,
+                cut(text, span.price_start, span.price_end),
+                cut(text, span.qty_start, span.qty_end),
+            )
+        };
+        let bids = bids.iter().map(move |span| read(Side::Buy, span));
+        bids.chain(asks.iter().map(move |span| read(Side::Sell, span)))
     }
 }
 
@@ -145,19 +149,20 @@ impl Eq for Levels<'_> {}
 
 impl std::fmt::Debug for Levels<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let words = |(side, price, qty): (Side, NumberText<'_>, NumberText<'_>)| {
+        let words = |(side, price, qty): (Side, &[u8], &[u8])| {
+            let (price, qty) = (String::from_utf8_lossy(price), String::from_utf8_lossy(qty));
             format!("{} {qty} at {price}", side.word())
         };
         out.debug_list().entries(self.iter().map(words)).finish()
     }
 }
 
-/// Returns the number between two offsets; none where they do not fit.
-#[inline(always)]
-fn cut(text: &[u8], start: u32, end: u32) -> NumberText<'_> {
+/// Returns the text between two offsets; empty where they do not fit, which no number is.
+#[inline]
+fn cut(text: &[u8], start: u32, end: u32) -> &[u8] {
     match (usize::try_from(start), usize::try_from(end)) {
-        (Ok(start), Ok(end)) => NumberText::between(text, start, end),
-        _ => NumberText::default(),
+        (Ok(start), Ok(end)) => text.get(start..end).unwrap_or_default(),
+        _ => &[],
     }
 }
 

@@ -389,19 +389,19 @@ pub(super) fn grid(path: &Path, head: &Head, of: &Seen, volume: &str) -> Result<
 fn see_message(grid: &mut Grid, parser: &mut Parser, json: &[u8], of: &Seen) {
     let see_levels = |grid: &mut Grid, levels: Levels<'_>| {
         for (_, price, qty) in levels.iter() {
-            grid.see_price(price.as_bytes());
-            grid.see_qty(qty.as_bytes());
+            grid.see_price(price);
+            grid.see_qty(qty);
         }
     };
     match parser.parse(json) {
         Ok(Frame::Trade(frame)) if frame.symbol == of.venue_symbol.as_bytes() => {
-            grid.see_price(frame.price.as_bytes());
-            grid.see_qty(frame.qty.as_bytes());
+            grid.see_price(frame.price);
+            grid.see_qty(frame.qty);
         }
         Ok(Frame::BookTicker(frame)) if frame.symbol == of.venue_symbol.as_bytes() => {
             for (price, qty) in [(frame.bid, frame.bid_qty), (frame.ask, frame.ask_qty)] {
-                grid.see_price(price.as_bytes());
-                grid.see_qty(qty.as_bytes());
+                grid.see_price(price);
+                grid.see_qty(qty);
             }
         }
         Ok(Frame::Depth(frame)) if frame.symbol == of.venue_symbol.as_bytes() => {

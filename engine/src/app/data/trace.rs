@@ -1,6 +1,6 @@
 //! What tells one instrument's book from another's, where a snapshot names no symbol.
 
-use model::decimal::NumberText;
+use model::decimal::parse_mantissa;
 
 /// Decimals at which prices are compared: those of the venue.
 const DECIMALS: u8 = 8;
@@ -22,7 +22,7 @@ impl Trace {
     }
 
     /// Takes in a price, unless one is known.
-    pub(super) fn see_price(&mut self, text: NumberText<'_>) {
+    pub(super) fn see_price(&mut self, text: &[u8]) {
         self.price = self.price.or_else(|| price(text));
     }
 
@@ -36,7 +36,7 @@ impl Trace {
     ///
     /// QUIRK(binance): futures number the updates of all symbols together, so that there the ids of
     /// another symbol fit nearly always; spot numbers each symbol on its own.
-    pub(super) fn fits(&self, last: u64, bid: NumberText<'_>) -> bool {
+    pub(super) fn fits(&self, last: u64, bid: &[u8]) -> bool {
         let joins = self.ids.is_some_and(|(from, to)| from <= last.saturating_add(1) && last <= to);
         let is_near = |own: i64, other: i64| own <= other.saturating_mul(2);
         joins
@@ -47,6 +47,6 @@ impl Trace {
     }
 }
 
-fn price(text: NumberText<'_>) -> Option<i64> {
-    text.mantissa(DECIMALS).ok().filter(|price| *price > 0)
+fn price(text: &[u8]) -> Option<i64> {
+    parse_mantissa(text, DECIMALS).ok().filter(|price| *price > 0)
 }

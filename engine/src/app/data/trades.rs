@@ -1,7 +1,6 @@
 //! Trades files: one trade a line, in the venue's own numbers.
 
 use engine::source::Message;
-use model::decimal::NumberText;
 use model::order::InputFault;
 use venues::binance::{Frame, Stream, TradeFrame};
 
@@ -73,8 +72,8 @@ fn frame<'a>(columns: &'a Columns, line: &'a [u8]) -> Option<(i64, TradeFrame<'a
         symbol: b"",
         trade_id: fields::integer(row.at(2))?,
         time: fields::integer(row.at(1))?,
-        price: NumberText::new(row.at(3)),
-        qty: NumberText::new(row.at(4)),
+        price: row.at(3),
+        qty: row.at(4),
         buyer_is_maker,
     };
     Some((time_ns, frame))

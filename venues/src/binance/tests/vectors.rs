@@ -281,8 +281,7 @@ fn third(text: &[u8]) -> String {
     let data = root.get("data").unwrap_or(&root);
     let fields = |pairs: &[(&str, &str)]| -> String {
         let one = |(name, key): &(&str, &str)| match &data[key] {
-            Value::String(text) if *name == "symbol" => format!("{name}: {:?}", text.as_bytes()),
-            Value::String(text) => format!("{name}: `{text}`"),
+            Value::String(text) => format!("{name}: {:?}", text.as_bytes()),
             value => format!("{name}: {value}"),
         };
         pairs.iter().map(one).collect::<Vec<_>>().join(", ")
