@@ -118,6 +118,7 @@ impl Report<'_> {
             "book_checks": { "compared": summary.book_checks.0, "unequal": summary.book_checks.1 },
             "decisions_hash": summary.decisions_hash,
             "topology": self.topology(),
+            "topology_note": self.placement.note,
             "end": format!("{:?}", summary.end),
             "from_ns": summary.span.0.0,
             "to_ns": summary.span.1.0,

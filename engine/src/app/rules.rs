@@ -42,14 +42,28 @@ fn read(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
             // The check says that it is too large, under its name; its end may split a letter.
             String::from_utf8_lossy(&bytes).into_owned()
         } else {
-            String::from_utf8(bytes).map_err(|_| {
-                Failure::usage(format!("rules file {} is not UTF-8 text", path.display()))
+            String::from_utf8(bytes).map_err(|error| {
+                let at = error.utf8_error().valid_up_to();
+                let (line, column) = place(error.as_bytes().get(..at).unwrap_or_default());
+                Failure::usage(format!(
+                    "rules file {}:{line}:{column}: no UTF-8 text from here on; save the file as \
+                     UTF-8",
+                    path.display()
+                ))
             })?
         };
         sources.push(Source { name: path.display().to_string(), text });
     }
     sources.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(sources)
+}
+
+/// Returns line and column, from 1 and in letters, of what stands behind a sound text.
+fn place(before: &[u8]) -> (usize, usize) {
+    let text = String::from_utf8_lossy(before);
+    let line = text.matches('\n').count().saturating_add(1);
+    let column = text.chars().rev().take_while(|letter| *letter != '\n').count();
+    (line, column.saturating_add(1))
 }
 
 /// Runs `engine rules`.

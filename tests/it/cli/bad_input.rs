@@ -455,6 +455,15 @@ const REFUSED: &[Row] = &[
         &["read rules file taker.rules", "check the path"],
     ),
     refused(
+        "rules that are no text",
+        |f| {
+            raw(f, "");
+            write(f, "taker.rules", b"rules 1\n// \xC3\xA4 \xE4\n");
+        },
+        RAW,
+        &["rules file taker.rules:2:6: no UTF-8 text from here on", "save the file as UTF-8"],
+    ),
+    refused(
         "rules without a risk block",
         |f| {
             raw(f, "");

@@ -206,6 +206,10 @@ fn a_backtest_prints_the_contract_and_its_notes_go_to_stderr() {
     let fused = engine(folder, &format!("{line} --topology fused")).json();
     let split = engine(folder, &format!("{line} --topology split")).json();
     assert_eq!((&fused["topology"], &split["topology"]), (&"fused".into(), &"split".into()));
+    // Where the stages' threads share processors, that is told in both forms.
+    let note = &split["topology_note"];
+    assert!(note.is_null() || note.as_str().is_some_and(|note| note.contains("share")), "{note}");
+    assert_eq!(fused["topology_note"], Value::Null);
     assert_eq!(fused["decisions_hash"], split["decisions_hash"]);
 }
 
