@@ -133,6 +133,8 @@ pub struct JournalSource {
     /// The session's end was read: what follows belongs to it.
     is_over: bool,
     progress: Progress,
+    /// A message said something else than what was wrong with it.
+    is_used: bool,
     /// A fault met while reading: the source ends there.
     pub fault: Option<TapeError>,
     pending: Message,
@@ -330,6 +332,7 @@ impl JournalSource {
             last: Nanos(0),
             is_over: false,
             progress: Progress::default(),
+            is_used: false,
             fault: None,
             pending: Message::default(),
         };
@@ -341,6 +344,12 @@ impl JournalSource {
     /// Says how many bytes there are to read, for those who watch; see [`Origin::bytes`].
     pub fn promise(&mut self, bytes: u64) {
         self.progress.bytes_total = bytes;
+    }
+
+    /// Tells whether there were messages, and every one of them was bad.
+    #[must_use]
+    pub fn is_unusable(&self) -> bool {
+        !self.is_used && self.progress.messages > 0
     }
 
     fn fetch(&mut self) {
@@ -392,12 +401,17 @@ impl Source for JournalSource {
         }
         self.start = None;
         std::mem::swap(into, &mut self.pending);
-        self.progress.messages = self.progress.messages.saturating_add(1);
+        let mut bad = 0_u64;
         for (_, body) in &into.updates {
-            if let Body::BadInput(bad) = body {
-                self.progress.bad = self.progress.bad.saturating_add(bad.count);
+            if let Body::BadInput(input) = body {
+                bad = bad.saturating_add(input.count);
+            } else {
+                self.is_used = true;
             }
         }
+        // A record of bad input stands for several messages that left nothing else.
+        self.progress.messages = self.progress.messages.saturating_add(bad.max(1));
+        self.progress.bad = self.progress.bad.saturating_add(bad);
         self.progress.bytes = self.events.position();
         self.gather();
         true

@@ -97,15 +97,25 @@ impl Disk {
     }
 
     /// True if somebody holds the journal's lock now. Takes it shared for a moment, without
-    /// waiting, which a writer that holds it does not notice; where there is no lock file, or none
-    /// that can be asked, nobody holds it.
-    pub(crate) fn is_locked(&self, dir: &Path) -> bool {
+    /// waiting, which a writer that holds it does not notice. Where there is no lock file, as in a
+    /// copy without it, nobody holds it.
+    ///
+    /// # Errors
+    /// [`DiskError`] if there is one and it cannot be asked.
+    pub(crate) fn is_locked(&self, dir: &Path) -> Result<bool, DiskError> {
         let path = dir.join(LOCK_NAME);
-        let Ok(file) = self.attempt(Action::Open, &path, || open_at_once(&path)) else {
-            return false;
-        };
-        let taken = rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared);
-        taken == Err(rustix::io::Errno::WOULDBLOCK)
+        self.attempt(Action::Open, &path, || {
+            let file = match open_at_once(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+                Err(error) => return Err(error),
+            };
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+                Ok(()) => Ok(false),
+                Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+                Err(error) => Err(error.into()),
+            }
+        })
     }
 
     /// Creates a segment file of zeros whose space is reserved and, where syncs are not left out,

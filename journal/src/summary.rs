@@ -86,7 +86,7 @@ pub struct InputSpan {
 /// refuses.
 pub fn info(dir: &Path) -> Result<Info, ReadError> {
     let disk = Disk::default();
-    let locked = disk.is_locked(dir);
+    let locked = disk.is_locked(dir).unwrap_or(false);
     let first = Walk::open(&disk, dir, false)?.map_err(crate::reader::corrupt)?;
     let place = first.place();
     let mut info = Info {

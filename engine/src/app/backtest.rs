@@ -1,5 +1,7 @@
 //! `engine backtest`: recorded data through strategies, risk and the simulated venue.
 
+use std::path::Path;
+
 use engine::program::Checked;
 use engine::session::Session;
 use engine::session::journaled::{JournalSpec, run as run_session};
@@ -91,8 +93,33 @@ fn ready(
     }
     .setup()?;
     let spec = journal_spec(&args.run, &setup, &cli.data_dir)?;
+    if let Some(spec) = &spec {
+        apart(&spec.dir, request)?;
+    }
     let session = Session::build(setup, checked)?;
     Ok(Ready { opened, spec, session })
+}
+
+/// Refuses to write a journal into the one that is read.
+fn apart(dir: &Path, request: &Request) -> Result<(), Failure> {
+    // What does not exist yet lies where the nearest folder above it does.
+    let above = dir.ancestors().find_map(|above| match above.as_os_str().is_empty() {
+        true => Path::new(".").canonicalize().ok(),
+        false => above.canonicalize().ok(),
+    });
+    let data = request.data.iter().map(|arg| arg.path.as_path()).filter(|path| path.is_dir());
+    let mut read = data.filter(|path| {
+        let read = path.canonicalize().ok();
+        read.is_some_and(|read| above.as_ref().is_some_and(|above| above.starts_with(read)))
+    });
+    match read.next() {
+        None => Ok(()),
+        Some(read) => Err(Failure::usage(format!(
+            "--journal {}: it lies in {}, the journal that is read; choose another folder",
+            dir.display(),
+            read.display()
+        ))),
+    }
 }
 
 /// Says that data is damaged before what does not fit it: an instrument that is missing may stand

@@ -111,11 +111,11 @@ impl Recorded {
         }
     }
 
-    /// Returns the indices of the files of which not one message could be used.
+    /// Returns the indices, as requested, of that of which not one message could be used.
     pub(crate) fn unusable(&self) -> Vec<usize> {
         match self {
             Self::Files(files) => files.unusable(),
-            Self::Journal(_) => Vec::new(),
+            Self::Journal(journal) => Vec::from(if journal.is_unusable() { &[0][..] } else { &[] }),
         }
     }
 }

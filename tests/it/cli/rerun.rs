@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use tests::program::{Ran, finish, run, start, until};
 
-use super::data::{TAKER, capture_with, line, ticker, write};
+use super::data::{TAKER, TRADES, capture_with, gzip, line, row, ticker, trades, write};
 use crate::session::lab::{assert_begins_with, assert_same_decisions};
 
 /// What must be told alike of a session and of its market once more.
@@ -143,8 +143,12 @@ fn what_a_kill_left_is_data_up_to_there() {
     let verdict = engine(folder, "journal verify J --json").json();
     let ran = engine(folder, "backtest --data J --json --journal K");
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    let torn = ran.stderr.contains("warning: journal J is torn at byte");
-    assert_eq!(torn, verdict["verdict"] == "torn", "{verdict} {ran:?}");
+    let told = if verdict["verdict"] == "torn" {
+        "warning: journal J is torn at byte"
+    } else {
+        "warning: journal J: its session was killed"
+    };
+    assert!(ran.stderr.contains(told), "{verdict} {ran:?}");
     let decided = assert_begins_with(&folder.join("K"), &folder.join("J"));
     assert!(decided > 100, "{decided} records prove little");
 }
@@ -158,16 +162,23 @@ fn a_journal_is_data_by_itself() {
     write(folder, "table.toml", "");
     std::fs::create_dir(folder.join("empty")).unwrap();
     result(folder, "backtest --data x.log --rules taker.rules --json --journal J");
+    // Facts by which the data was read may be stated as they are.
+    let same = "tick=0.01,price_decimals=2,qty_decimals=8,venue_symbol=BTCUSDT,lot=0.00001";
+    let stated = format!("--rules taker.rules --json --journal none --instrument BTC_USDT,{same}");
+    let of = |data: &str| result(folder, &format!("backtest --data {data} {stated}"));
+    assert_same(&of("x.log"), &of("J"));
     let refused = [
         ("J x.log", "--data J is a journal: it is data by itself", "the files that it was made of"),
         ("x.log J", "--data J is a journal: it is data by itself", "the files that it was made of"),
         ("J J", "--data J is a journal: it is data by itself", "give it alone"),
         ("J=BTC_USDT", "it says of which instruments its data is", "leave `=SYMBOL` away"),
         ("J --instruments table.toml", "it describes its instruments", "with --instrument"),
-        ("J --instrument BTC_USDT,tick=0.1", "read by the tick", "J is a journal"),
-        ("J --instrument BTC_USDT,price_decimals=8", "decimals it describes", "J is a journal"),
-        ("J --instrument BTC_USDT,venue_symbol=X", "read by the venue_symbol", "J is a journal"),
-        ("J --instrument BTC_USDT,lot=0.0000000001", "lot = `0.0000000001`", "decimals"),
+        ("J --instrument BTC_USDT,tick=0.1", "read by tick 0.01; state that", "J is a journal"),
+        ("J --instrument BTC_USDT,tick=0.001", "read by price_decimals 2", "J is a journal"),
+        ("J --instrument BTC_USDT,price_decimals=8", "read by price_decimals 2", "BTC_USDT"),
+        ("J --instrument BTC_USDT,qty_decimals=9", "read by qty_decimals 8", "J is a journal"),
+        ("J --instrument BTC_USDT,venue_symbol=X", "read by venue_symbol BTCUSDT", "BTC_USDT"),
+        ("J --instrument BTC_USDT,lot=0.000000001", "at most so many decimals: 8", "BTC_USDT"),
         ("J --instrument DOGE_USDT,lot=1", "no instrument DOGE_USDT", "binance:BTC_USDT"),
         ("J --instrument BTC_USDT,fee_taker=50%", "binance:BTC_USDT: fee_taker = `50%`", "10%"),
         ("J --symbol DOGE_USDT", "--symbol DOGE_USDT", "it has binance:BTC_USDT"),
@@ -180,6 +191,78 @@ fn a_journal_is_data_by_itself() {
         assert!(ran.stderr.contains(says) && ran.stderr.contains(also), "{data}: {ran:?}");
         assert!(!folder.join("K").exists(), "{data}: a refused command left a journal");
     }
+}
+
+/// What follows from the lot of an instrument that no table knows follows from another one too.
+#[test]
+fn another_lot_decides_as_it_does_over_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let trade = |nth: i64| row(nth * 100, &format!("100.{:02}", nth % 50 + 10), "0.010");
+    write(folder, "x.csv", format!("{TRADES}{}", (1..200).map(trade).collect::<String>()));
+    let rules = TAKER.replace("of BTC_USDT", "of FOO_USDT").replace("20 USDT", "70 USDT");
+    write(folder, "taker.rules", rules);
+    let run = |data: &str, facts: &str, journal: &str| {
+        let stated = format!("--instrument FOO_USDT,{facts} --rules taker.rules --json");
+        let ran = engine(folder, &format!("backtest --data {data} {stated} --journal {journal}"));
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        (ran.json(), ran.stderr)
+    };
+    run("x.csv=FOO_USDT", "tick=0.01,lot=1,qty_decimals=3", "J");
+    for lot in ["0.001", "0.01", "0.3", "2"] {
+        let files = format!("tick=0.01,lot={lot},qty_decimals=3");
+        let (first, _) = run("x.csv=FOO_USDT", &files, "none");
+        let (again, said) = run("J", &format!("lot={lot}"), "none");
+        assert_same(&first, &again);
+        assert!(said.contains("min_qty was one lot, and is one lot as stated"), "{said}");
+    }
+    let (fine, _) = run("J", "lot=0.001", "none");
+    assert!(fine["fills"].as_u64() > Some(10), "{fine}");
+}
+
+/// What ended the session that wrote a journal is told with its data, and data of which nothing is
+/// of use is damage from a journal too.
+#[test]
+fn why_a_journal_holds_less_than_was_there_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(folder, "taker.rules", TAKER);
+    let csv = "binance_spot_btcusdt_x.csv";
+    let packed = gzip(&trades(3_000));
+    write(folder, csv, &packed[..packed.len() - 20]);
+    let of = |data: &str, journal: &str| {
+        let rest = format!("--rules taker.rules --journal {journal}");
+        engine(folder, &format!("backtest --data {data} {rest}"))
+    };
+    assert_eq!(of(csv, "CUT").code, Some(3));
+    let again = of("CUT", "none");
+    assert_eq!(again.code, Some(0), "{again:?}");
+    let warning = "warning: journal CUT: its session ended early because its data was cut";
+    assert!(again.stderr.contains(warning), "{again:?}");
+
+    let bad = trades(5).replace("100.01", "100.015");
+    write(folder, csv, bad);
+    let first = of(csv, "BAD");
+    assert_eq!(first.code, Some(3), "{first:?}");
+    let again = of("BAD", "none");
+    assert_eq!(again.code, Some(3), "{again:?}");
+    assert!(again.stderr.contains("nothing of BAD could be used"), "{again:?}");
+}
+
+#[test]
+fn a_journal_is_not_written_into_the_one_that_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    result(folder, "demo --seconds 30 --json --journal J");
+    std::os::unix::fs::symlink("J", folder.join("link")).unwrap();
+    for journal in ["J/K", "J/journal.lock", "J/K/L", "link/K", "./J/../J/K"] {
+        let ran = engine(folder, &format!("backtest --data J --journal {journal}"));
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{journal}: {ran:?}");
+        assert!(ran.stderr.contains("the journal that is read; choose another"), "{ran:?}");
+    }
+    assert!(!folder.join("J/K").exists());
+    assert_eq!(result(folder, "journal verify J --json")["verdict"], "clean");
+    result(folder, "backtest --data J --json --journal K");
 }
 
 #[test]
@@ -196,4 +279,13 @@ fn a_journal_that_is_being_written_is_not_data_yet() {
     assert_eq!(finish(child).code, Some(0));
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert!(ran.stderr.contains("journal J is being written by a running session"), "{ran:?}");
+    // Where the lock cannot be asked, nobody knows.
+    let lock = folder.join("J/journal.lock");
+    std::fs::remove_file(&lock).unwrap();
+    std::os::unix::fs::symlink("journal.lock", &lock).unwrap();
+    for command in ["backtest --data J --journal none", "replay J"] {
+        let ran = engine(folder, command);
+        assert_eq!(ran.code, Some(2), "{command}: {ran:?}");
+        assert!(ran.stderr.contains("cannot open J/journal.lock"), "{command}: {ran:?}");
+    }
 }

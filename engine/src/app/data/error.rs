@@ -49,7 +49,7 @@ pub(crate) enum DataError {
         /// The folder as given.
         dir: PathBuf,
         /// What does not go with it and what would.
-        why: &'static str,
+        why: String,
     },
     /// The system refuses to read a file.
     #[error("cannot read {path}: {source}; check the path and its permissions")]

@@ -284,8 +284,7 @@ impl Reader {
             let why = format!("is less than min_qty, which is {least}");
             return Err(self.refuse("max_qty", text, why));
         }
-        let lots_max = i64::MAX.checked_div(lot.max(1)).unwrap_or(0);
-        Ok((Qty(least), Qty(stated.unwrap_or_else(|| lots_max.saturating_mul(lot)))))
+        Ok((Qty(least), stated.map_or_else(|| all_lots(Qty(lot)), Qty)))
     }
 
     /// Reads a leverage; 1 where none is stated.
@@ -387,6 +386,12 @@ impl Reader {
             self.refuse(key, text, why)
         })
     }
+}
+
+/// Returns all lots there can be: the largest quantity where none is stated.
+pub(super) fn all_lots(lot: Qty) -> Qty {
+    let count = i64::MAX.checked_div(lot.0.max(1)).unwrap_or(0);
+    Qty(count.saturating_mul(lot.0))
 }
 
 /// Reads a whole number with a unit: `500ms`, `15m`, `1h`.

@@ -9,17 +9,16 @@ use std::path::Path;
 use engine::replay::{JournalSource, Origin};
 use engine::setup::{Carried, SourceSetup};
 use journal::{at_rest, info};
-use model::decimal::format_trimmed;
+use model::decimal::{Decimal, format_trimmed};
 use model::instrument::{FeeAsset, Instrument};
-use model::num::{MONEY_SCALE, RATE_SCALE};
+use model::num::{MONEY_SCALE, Qty, RATE_SCALE};
+use model::order::EndReason;
 use model::symbol::Symbol;
 
 use super::error::DataError;
 use super::facts::{self, Facts, Grid};
 use super::{DataArg, Opened, Recorded, Request, names, survey};
-
-/// Facts by which the data itself was read: stated otherwise, they would no longer fit it.
-const READ_BY: [&str; 4] = ["tick", "price_decimals", "qty_decimals", "venue_symbol"];
+use crate::app::quote::quoted;
 
 /// Opens a folder as the only data of a run.
 ///
@@ -28,7 +27,7 @@ const READ_BY: [&str; 4] = ["tick", "price_decimals", "qty_decimals", "venue_sym
 /// not go with one.
 pub(super) fn open(arg: &DataArg, request: &Request) -> Result<Opened, DataError> {
     let dir = arg.path.as_path();
-    let refuse = |why| Err(DataError::BesideJournal { dir: dir.to_owned(), why });
+    let refuse = |why: &str| Err(DataError::BesideJournal { dir: dir.to_owned(), why: why.into() });
     at_rest(dir)?;
     let origin = Origin::read(dir).map_err(|error| DataError::of_folder(dir, error))?;
     if request.data.len() > 1 {
@@ -46,16 +45,7 @@ pub(super) fn open(arg: &DataArg, request: &Request) -> Result<Opened, DataError
              --instrument",
         );
     }
-    let mut notes = vec![format!(
-        "note: {}: market data of a journal; account, latencies and rules are those of this run",
-        dir.display()
-    )];
-    if let Some(tear) = origin.torn {
-        notes.push(format!(
-            "warning: journal {} is torn {tear}; the run is over what stands before it",
-            dir.display()
-        ));
-    }
+    let mut notes = notes(dir, &origin);
     let mut instruments: Vec<(Instrument, Carried)> = Vec::new();
     for described in &origin.setup.instruments {
         let instrument =
@@ -65,15 +55,41 @@ pub(super) fn open(arg: &DataArg, request: &Request) -> Result<Opened, DataError
     restate(dir, request, &mut instruments, &mut notes)?;
     super::rename(&request.settle, &mut instruments, &mut notes);
     let mut sources = origin.setup.sources;
-    // Behind the old ones, which the faults in the data name by their index.
-    let name = format!("journal {}", names::file_name(dir));
+    // Behind the old ones, which the faults in the data name by their index. `.` has no name.
+    let full = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    let name = format!("journal {}", names::file_name(&full));
     sources.push(SourceSetup { name, hash: hash(dir)? });
     let mut source = Box::new(JournalSource::open(dir)?);
     source.promise(origin.bytes);
     Ok(Opened { source: Recorded::Journal(source), instruments, sources, notes })
 }
 
-/// Lays the facts of `--instrument` over the journal's own.
+/// Says what the data is, and why it may be less than was there to be recorded.
+fn notes(dir: &Path, origin: &Origin) -> Vec<String> {
+    let dir = quoted(dir.as_os_str());
+    let mut notes = vec![format!(
+        "note: {dir}: market data of a journal; account, latencies and rules are those of this run"
+    )];
+    match (origin.torn, origin.end) {
+        (Some(tear), _) => notes.push(format!(
+            "warning: journal {dir} is torn {tear}; the run is over what stands before it"
+        )),
+        (None, Some(EndReason::EndOfData)) => {}
+        (None, Some(EndReason::Requested)) => notes.push(format!(
+            "note: journal {dir}: its session was stopped before the end of its data"
+        )),
+        (None, Some(EndReason::SourceFailed)) => notes.push(format!(
+            "warning: journal {dir}: its session ended early because its data was cut or damaged"
+        )),
+        (None, None) => notes.push(format!(
+            "warning: journal {dir}: its session was killed; the run is over what it journaled"
+        )),
+    }
+    notes
+}
+
+/// Lays the facts of `--instrument` over the journal's own. Facts by which the data itself was read
+/// may be stated as they are: otherwise, they would no longer fit it.
 fn restate(
     dir: &Path,
     request: &Request,
@@ -84,35 +100,48 @@ fn restate(
     let known: Vec<Symbol> = instruments.iter().map(|(one, _)| one.symbol.clone()).collect();
     let known: Vec<&Symbol> = known.iter().collect();
     let overrides = super::overrides(&specs, &known, notes)?;
-    for ((instrument, _), stated) in instruments.iter_mut().zip(&overrides) {
-        let names = stated.stated();
-        if names.is_empty() {
+    for ((own, _), stated) in instruments.iter_mut().zip(&overrides) {
+        if stated.stated().is_empty() {
             continue;
         }
-        if let Some((key, _)) = names.iter().find(|(name, _)| READ_BY.contains(name)) {
-            return Err(DataError::BesideJournal {
-                dir: dir.to_owned(),
-                why: match *key {
-                    "venue_symbol" => "its data was read by the venue_symbol it describes",
-                    "tick" => "its prices were read by the tick it describes",
-                    _ => "its numbers have the decimals it describes",
-                },
-            });
+        let refuse = |what: &str, is: String| {
+            let why =
+                format!("the data of {} was read by {what} {is}; state that or none", own.symbol);
+            Err(DataError::BesideJournal { dir: dir.to_owned(), why })
+        };
+        let (price, qty) = (own.price_scale.decimals(), own.qty_scale.decimals());
+        // Asked first: quantities that are not stated may not fit the decimals of a finer lot.
+        let lot = stated.lot.as_ref().and_then(|lot| Decimal::parse(lot.as_bytes()).ok());
+        if lot.is_some_and(|lot| lot.decimals() > u32::from(qty)) {
+            return refuse("a lot of at most so many decimals:", qty.to_string());
         }
-        let facts = stated.over(&facts_of(instrument));
-        let restated = facts::build(&instrument.symbol, &facts, Grid::default())?;
-        if restated.qty_scale != instrument.qty_scale {
-            return Err(DataError::BesideJournal {
-                dir: dir.to_owned(),
-                why: "its quantities have fewer decimals than the lot that is stated",
-            });
+        let base = facts_of(own);
+        if stated.lot.is_some() && base.min_qty.is_none() && stated.min_qty.is_none() {
+            notes.push(format!(
+                "note: {}: min_qty was one lot, and is one lot as stated",
+                own.symbol
+            ));
         }
-        *instrument = restated;
+        let new = facts::build(&own.symbol, &stated.over(&base), Grid::default())?;
+        if new.price_scale != own.price_scale {
+            return refuse("price_decimals", price.to_string());
+        }
+        if new.qty_scale != own.qty_scale {
+            return refuse("qty_decimals", qty.to_string());
+        }
+        if new.tick != own.tick {
+            return refuse("tick", format_trimmed(i128::from(own.tick.0), price));
+        }
+        if new.venue_symbol != own.venue_symbol {
+            return refuse("venue_symbol", own.venue_symbol.clone());
+        }
+        *own = new;
     }
     Ok(())
 }
 
-/// Returns what an instrument is as facts: made of them, it is the same.
+/// Returns what an instrument is as facts: made of them, it is the same. Quantities that follow
+/// from the lot are none, so that they follow from another one too.
 pub(super) fn facts_of(instrument: &Instrument) -> Facts {
     let (price, qty) = (instrument.price_scale.decimals(), instrument.qty_scale.decimals());
     let number = |mantissa: i64, decimals| Some(format_trimmed(i128::from(mantissa), decimals));
@@ -121,6 +150,8 @@ pub(super) fn facts_of(instrument: &Instrument) -> Facts {
         FeeAsset::Received => "received",
         FeeAsset::Quote => "quote",
     };
+    let own_qty =
+        |value: Qty, by_lot: Qty| if value == by_lot { None } else { number(value.0, qty) };
     Facts {
         symbol: None,
         venue_symbol: Some(instrument.venue_symbol.clone()),
@@ -129,8 +160,8 @@ pub(super) fn facts_of(instrument: &Instrument) -> Facts {
         lot: number(instrument.lot.0, qty),
         price_decimals: Some(price.to_string()),
         qty_decimals: Some(qty.to_string()),
-        min_qty: number(instrument.qty_min.0, qty),
-        max_qty: number(instrument.qty_max.0, qty),
+        min_qty: own_qty(instrument.qty_min, instrument.lot),
+        max_qty: own_qty(instrument.qty_max, facts::all_lots(instrument.lot)),
         min_notional: Some(format_trimmed(instrument.notional_min.0, MONEY_SCALE)),
         fee_maker: share(instrument.fee_maker.0),
         fee_taker: share(instrument.fee_taker.0),
