@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use engine::replay::JournalSource;
+use engine::source::{Message, Source};
 use serde_json::Value;
 use tests::program::{Ran, finish, run, start, until};
 
@@ -247,6 +249,38 @@ fn why_a_journal_holds_less_than_was_there_is_told() {
     let again = of("BAD", "none");
     assert_eq!(again.code, Some(3), "{again:?}");
     assert!(again.stderr.contains("nothing of BAD could be used"), "{again:?}");
+}
+
+/// A disk that fails between the look at the whole and the run: what was read stands, and the end
+/// is told as a failure, not as the end of the data.
+#[test]
+fn a_journal_that_is_damaged_while_it_is_read_has_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    result(folder, "demo --seconds 600 --segment-mib 1 --json --journal J");
+    let later = folder.join("J/00000002.slj");
+    let whole = std::fs::read(&later).unwrap();
+    for damage in ["flipped", "removed"] {
+        let mut source = JournalSource::open(&folder.join("J")).unwrap();
+        match damage {
+            "flipped" => {
+                let mut bytes = whole.clone();
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 4;
+                std::fs::write(&later, bytes).unwrap();
+            }
+            _ => std::fs::remove_file(&later).unwrap(),
+        }
+        let mut message = Message::default();
+        while source.take(&mut message) {}
+        let progress = source.progress();
+        assert!(progress.failed && source.fault.is_some(), "{damage}: {progress:?}");
+        assert!(progress.messages > 1_000, "{damage}: {progress:?}");
+        std::fs::write(&later, &whole).unwrap();
+    }
+    let mut source = JournalSource::open(&folder.join("J")).unwrap();
+    while source.take(&mut Message::default()) {}
+    assert!(!source.progress().failed && source.fault.is_none(), "{:?}", source.fault);
 }
 
 #[test]
