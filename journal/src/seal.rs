@@ -20,8 +20,9 @@ use crate::layout::{HEADER_BYTES, KIND_END_SEGMENT, to_u64, to_usize};
 use crate::order::Order;
 use crate::sink::Segment;
 
-/// Bytes read at a time for a hash: enough for BLAKE3 to use all vector lanes.
-const HASH_CHUNK_BYTES: usize = 256 * 1024;
+/// Bytes read at a time for a hash: enough for BLAKE3 to use all vector lanes, and few enough that
+/// a thread which waits for this processor gets it after some 20 microseconds.
+const HASH_CHUNK_BYTES: usize = 64 * 1024;
 
 /// A segment the writer has left.
 #[derive(Debug)]
@@ -103,6 +104,10 @@ pub(crate) fn seal(
 }
 
 /// BLAKE3 of the previous hash and the first `end` bytes of the file.
+///
+/// Where the keeper shares its processor with the writer's thread, others may wait for a record
+/// meanwhile, and the scheduler would let this go on for a tick, 4 ms: hence it asks to be put off
+/// after each chunk.
 pub(crate) fn hash(file: &File, end: u64, previous_hash: &[u8; 32]) -> io::Result<[u8; 32]> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(previous_hash);
@@ -113,6 +118,7 @@ pub(crate) fn hash(file: &File, end: u64, previous_hash: &[u8; 32]) -> io::Resul
         let (chunk, _) = buffer.split_at_mut(wanted);
         file.read_exact_at(chunk, offset)?;
         hasher.update(chunk);
+        std::thread::yield_now();
         offset = offset.saturating_add(to_u64(wanted));
     }
     Ok(*hasher.finalize().as_bytes())
