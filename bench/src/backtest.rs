@@ -5,6 +5,9 @@
 //! kernel's account of the process and its threads: on a machine that others use too it says what
 //! the wall clock cannot.
 
+use std::fs::File;
+use std::hint::black_box;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -13,8 +16,11 @@ use nix::sys::resource::{UsageWho, getrusage};
 use serde_json::Value;
 
 use crate::clock::Clock;
-use crate::compare::{Compared, Spread, in_turns};
+use crate::compare::{Compared, Spread, in_turns, ratio_milli};
 use crate::host;
+
+/// Bytes that are decompressed at a time, as many as the program takes.
+const BUFFER_BYTES: usize = 512 << 10;
 
 /// What is run over what.
 #[derive(Clone, Debug)]
@@ -49,6 +55,9 @@ pub struct Figures {
     pub decisions_hash: String,
     /// Nanoseconds with a journal (ours) beside those without (base).
     pub wall: Compared,
+    /// Nanoseconds without a journal (ours) beside those that zstd alone needs for the file (base):
+    /// how fast the host was meanwhile.
+    pub decompressed: Compared,
     /// Processor nanoseconds without a journal.
     pub processor_off: Spread,
     /// Processor nanoseconds with a journal.
@@ -100,6 +109,24 @@ impl Backtest {
         Ok(dir)
     }
 
+    /// Decompresses the capture on those processors and does nothing with it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn decompress_ns(&self, cores: &[usize]) -> anyhow::Result<u64> {
+        let all = host::cores();
+        ensure!(host::pin(cores), "cannot run on the processors {cores:?}");
+        let clock = Clock::start();
+        let mut text = zstd::stream::read::Decoder::new(File::open(&self.data)?)?;
+        let mut buffer = vec![0; BUFFER_BYTES];
+        while text.read(&mut buffer)? > 0 {
+            black_box(&mut buffer);
+        }
+        let took = clock.elapsed_ns();
+        ensure!(host::pin(&all), "cannot run on the processors {all:?}");
+        Ok(took)
+    }
+
     /// Measures all figures, `rounds` runs of each kind.
     ///
     /// # Errors
@@ -115,6 +142,7 @@ impl Backtest {
             Ok(())
         };
         let (mut of_off, mut of_on) = (Vec::new(), Vec::new());
+        let (mut plain, mut share) = (Vec::new(), Vec::new());
         let wall = in_turns(
             rounds,
             || {
@@ -127,6 +155,9 @@ impl Backtest {
                 let ran = self.run(None, &one)?;
                 same(&ran)?;
                 of_off.push(ran.processor_ns);
+                let alone = self.decompress_ns(&one)?;
+                share.push(ratio_milli(ran.wall_ns, alone));
+                plain.push(alone);
                 Ok(ran.wall_ns)
             },
         )?;
@@ -145,6 +176,11 @@ impl Backtest {
             inputs: count("inputs")?,
             decisions_hash: hash.clone(),
             wall,
+            decompressed: Compared {
+                ours: wall.base,
+                base: Spread::of(&plain),
+                ratio_milli: Spread::of(&share),
+            },
             processor_off: Spread::of(&of_off),
             processor_on: Spread::of(&of_on),
             on_one_core: Spread::of(&on_one_core),

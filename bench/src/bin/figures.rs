@@ -127,6 +127,7 @@ fn backtest(args: &Args, scratch: &Path) -> anyhow::Result<Vec<Row>> {
         inputs,
         decisions_hash,
         wall,
+        decompressed,
         processor_off,
         processor_on,
         on_one_core,
@@ -139,6 +140,8 @@ fn backtest(args: &Args, scratch: &Path) -> anyhow::Result<Vec<Row>> {
         row("  by its processor time", Unit::PerSecond, rate(messages, processor_off), Goal::None),
         row("  events", Unit::PerSecond, rate(inputs, wall.base), Goal::None),
         row("  whole process", Unit::Nanoseconds, wall.base, Goal::None),
+        row("  zstd alone", Unit::Nanoseconds, decompressed.base, Goal::None),
+        row("  whole process to zstd alone", Unit::Ratio, decompressed.ratio_milli, Goal::None),
         row(
             "backtest, journal: time to that without",
             Unit::Ratio,
