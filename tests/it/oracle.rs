@@ -169,14 +169,12 @@ fn assert_latch(crash: &Crash, code: &str, oracle: &Value, (base, share): (&str,
     assert_eq!(wait.until, armed.ts, "{code}: armed by its timer");
 
     let top = nano(&oracle[base]);
-    let round =
-        |equity: i128, rounding| mul_div(top - equity, 1_000_000_000, top, rounding).unwrap();
+    let round = |equity| mul_div(top - equity, 1_000_000_000, top, Rounding::Ceil).unwrap();
     for (changed, equity, share) in
         [(wait, "equity", share.to_owned()), (arm, "equity_at_ts", format!("{share}_at_ts"))]
     {
-        let equity = nano(&oracle[equity]);
-        assert_eq!(i128::from(changed.observed), round(equity, Rounding::Floor), "{code}");
-        assert_eq!(nano(&oracle[&share]), round(equity, Rounding::Ceil), "{code}");
+        assert_eq!(i128::from(changed.observed), nano(&oracle[&share]), "{code}");
+        assert_eq!(nano(&oracle[&share]), round(nano(&oracle[equity])), "{code}");
         assert!(changed.observed >= changed.limit, "{code}: {changed:?}");
     }
     let limit = if code == "DAILY_DRAWDOWN" { 50_000_000 } else { 100_000_000 };

@@ -148,18 +148,20 @@ impl<'a> Lower<'a> {
         }
     }
 
-    /// Returns both sides of a condition that is a comparison, for messages.
-    pub(crate) fn sides(&mut self, condition: &'a Expr) -> Option<Sides> {
+    /// Returns both sides of a condition that is a comparison, for messages of a statement that
+    /// says no where it `holds`, or where it does not.
+    pub(crate) fn sides(&mut self, condition: &'a Expr, holds: bool) -> Option<Sides> {
         match &condition.kind {
-            ExprKind::Compare(_, a, b) => {
+            ExprKind::Compare(compare, a, b) => {
                 let decimals = self.shown_decimals(&a.unit);
                 let (a, b) = (self.lower(a), self.lower(b));
                 let observed = self.graph.readout(a, decimals, 1);
-                Some(Sides { observed, limit: self.graph.readout(b, decimals, 1) })
+                let limit = self.graph.readout(b, decimals, 1);
+                Some(Sides::new(observed, limit, *compare, holds))
             }
             ExprKind::Let(index) => {
                 let value = &self.names.lets.get(*index)?.value;
-                self.sides(value)
+                self.sides(value, holds)
             }
             ExprKind::Number { .. }
             | ExprKind::Ticks(_)

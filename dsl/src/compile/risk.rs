@@ -85,7 +85,7 @@ fn latch<'a>(latch: &'a Latch, lower: &mut Lower<'a>) -> LatchCode {
         notify: latch.notify,
         when: lower.condition(Some(&latch.when), true),
         unless: latch.unless.as_ref().map(|expr| lower.lower(expr).num),
-        sides: lower.sides(&latch.when).map(Box::new),
+        sides: lower.sides(&latch.when, true).map(Box::new),
     }
 }
 
@@ -123,7 +123,7 @@ fn check<'a>(check: &'a Check, lower: &mut Lower<'a>) -> CheckCode {
         require: check.require,
         condition: lower.condition(Some(&check.condition), true),
         unless: lower.condition(check.unless.as_ref(), false),
-        sides: lower.sides(&check.condition).map(Box::new),
+        sides: lower.sides(&check.condition, !check.require).map(Box::new),
     }
 }
 

@@ -141,6 +141,42 @@ fn a_latch_over_a_share_compares_exactly_and_shows_both_sides() {
 }
 
 #[test]
+fn what_is_shown_contradicts_as_what_was_compared_does() {
+    // Thirds of 1e-9 on both sides of a whole number of them.
+    let third = |of: Field| field(of, Unit::Num);
+    let (below, above) = ((99_999_998, 3), (100_000_001, 3));
+    let (down, up) = (33_333_332, 33_333_334);
+    let table = [
+        (Compare::Greater, false, above, below, (up, down)),
+        (Compare::GreaterEq, false, above, below, (up, down)),
+        (Compare::Less, false, below, above, (down, up)),
+        (Compare::LessEq, false, below, above, (down, up)),
+        (Compare::LessEq, true, above, below, (up, down)),
+        (Compare::Less, true, above, below, (up, down)),
+        (Compare::GreaterEq, true, below, above, (down, up)),
+        (Compare::Greater, true, below, above, (down, up)),
+    ];
+    for (operator, require, left, right, (observed, limit)) in table {
+        let (loss, drawdown) = (Field::AccountDayLoss, Field::AccountDrawdown);
+        let condition = compare(operator, third(loss), third(drawdown));
+        let mut block = block();
+        block.checks = vec![deny("D", condition, None)];
+        block.checks[0].require = require;
+        let code = bound(&block);
+        let facts = Table::default().ratio(loss, left.0, left.1 * USD).ratio(
+            drawdown,
+            right.0,
+            right.1 * USD,
+        );
+        let mut registers = code.registers();
+        code.run_checks(&facts, &mut registers);
+        assert_eq!(code.check(0, &registers), Outcome::Refuse(Cause::Known), "{operator:?}");
+        let shown = code.check_values(0, &registers);
+        assert_eq!(shown, Some((observed, limit)), "{operator:?}, require {require}");
+    }
+}
+
+#[test]
 fn cap_bounds_round_down_and_are_never_negative() {
     let mut block = block();
     block.caps = vec![cap("ROOM", Measure::Value, room())];

@@ -6,6 +6,7 @@ use model::num::{Rounding, div_round};
 use model::order::Cause;
 
 use super::{Registers, op};
+use crate::typed::Compare;
 use crate::value::Value;
 
 /// `step * round(num * up / (den * down))`.
@@ -35,13 +36,17 @@ struct Narrow {
     reciprocal: u64,
 }
 
-/// Two sides of a comparison, for messages.
+/// Two sides of a comparison that said no, for messages. Each is rounded away from the other, so
+/// that what is shown contradicts as what was compared does: a share of 5 % and a billionth of one
+/// above a limit of 5 % is not shown as 5 %.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sides {
     /// Left.
     pub(crate) observed: Readout,
     /// Right.
     pub(crate) limit: Readout,
+    /// Of the two.
+    rounding: (Rounding, Rounding),
 }
 
 impl Readout {
@@ -78,7 +83,8 @@ impl Readout {
             let quotient = match rounding {
                 Rounding::Floor => narrow.floor(above),
                 _ if narrow.down == 1 => above,
-                Rounding::Ceil | Rounding::HalfEven => return None,
+                Rounding::Ceil => narrow.floor(above.checked_neg()?).checked_neg()?,
+                Rounding::HalfEven => return None,
             };
             quotient.checked_mul(narrow.step)
         };
@@ -135,14 +141,27 @@ impl Narrow {
 }
 
 impl Sides {
+    /// Returns the sides of a comparison that says no where it `holds`, or where it does not.
+    pub(crate) fn new(observed: Readout, limit: Readout, compare: Compare, holds: bool) -> Self {
+        let rounding = match (compare, holds) {
+            (Compare::Greater | Compare::GreaterEq, true)
+            | (Compare::Less | Compare::LessEq, false) => (Rounding::Ceil, Rounding::Floor),
+            (Compare::Less | Compare::LessEq, true)
+            | (Compare::Greater | Compare::GreaterEq, false) => (Rounding::Floor, Rounding::Ceil),
+            (Compare::Equal | Compare::NotEqual, _) => (Rounding::Floor, Rounding::Floor),
+        };
+        Self { observed, limit, rounding }
+    }
+
     /// Returns both sides, `None` when one is unknown; what passes an `i64` ends at its bound.
     pub(crate) fn read(&self, registers: &Registers) -> Option<(i64, i64)> {
-        let narrow = |readout: &Readout| {
-            let number = readout.read(registers, Rounding::Floor).number()?;
+        let narrow = |readout: &Readout, rounding| {
+            let number = readout.read(registers, rounding).number()?;
             let bound = if number < 0 { i64::MIN } else { i64::MAX };
             Some(i64::try_from(number).unwrap_or(bound))
         };
-        Some((narrow(&self.observed)?, narrow(&self.limit)?))
+        let (observed, limit) = self.rounding;
+        Some((narrow(&self.observed, observed)?, narrow(&self.limit, limit)?))
     }
 
     /// Moves the registers.
