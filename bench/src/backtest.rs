@@ -58,6 +58,10 @@ pub struct Figures {
     /// Nanoseconds without a journal (ours) beside those that zstd alone needs for the file (base):
     /// how fast the host was meanwhile.
     pub decompressed: Compared,
+    /// Nanoseconds without a journal while another such run has the other processors (ours) beside
+    /// those alone (base): what it costs here that they are busy, whatever with. None where there
+    /// are no others.
+    pub beside: Option<Compared>,
     /// Processor nanoseconds without a journal.
     pub processor_off: Spread,
     /// Processor nanoseconds with a journal.
@@ -74,14 +78,8 @@ impl Backtest {
     /// # Errors
     /// The program fails or prints something else than its result.
     pub fn run(&self, journal: Option<&Path>, cores: &[usize]) -> anyhow::Result<Ran> {
-        let mut command = Command::new(&self.engine);
-        command.args(["backtest", "--json", "--no-progress", "--topology", "fused", "--data"]);
-        command.arg(&self.data).arg("--journal");
-        match journal {
-            Some(dir) => command.arg(dir),
-            None => command.arg("none"),
-        };
-        command.stdin(Stdio::null()).stderr(Stdio::piped());
+        let mut command = self.command(journal);
+        command.stderr(Stdio::piped());
         let all = host::cores();
         ensure!(host::pin(cores), "cannot run on the processors {cores:?}");
         let before = processor_ns()?;
@@ -95,6 +93,31 @@ impl Backtest {
         ensure!(output.status.success(), "{} failed: {told}", self.engine.display());
         let result = serde_json::from_slice(&output.stdout).context("read the engine's result")?;
         Ok(Ran { wall_ns, processor_ns, result })
+    }
+
+    fn command(&self, journal: Option<&Path>) -> Command {
+        let mut command = Command::new(&self.engine);
+        command.args(["backtest", "--json", "--no-progress", "--topology", "fused", "--data"]);
+        command.arg(&self.data).arg("--journal");
+        match journal {
+            Some(dir) => command.arg(dir),
+            None => command.arg("none"),
+        };
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs once without a journal, while another such process has the processors `others`.
+    ///
+    /// # Errors
+    /// As of [`Backtest::run`], of either.
+    fn run_beside(&self, cores: &[usize], others: &[usize]) -> anyhow::Result<Ran> {
+        ensure!(host::pin(others), "cannot run on the processors {others:?}");
+        let (null, nothing) = (Stdio::null(), Stdio::null());
+        let mut other = self.command(None).stdout(null).stderr(nothing).spawn()?;
+        let ran = self.run(None, cores);
+        ensure!(other.wait()?.success(), "{} failed beside another", self.engine.display());
+        ran
     }
 
     /// Returns the folder of a journal that does not exist.
@@ -161,6 +184,20 @@ impl Backtest {
                 Ok(ran.wall_ns)
             },
         )?;
+        let others: Vec<usize> = all.iter().copied().filter(|core| !one.contains(core)).collect();
+        let wall_of = |ran: anyhow::Result<Ran>| {
+            let ran = ran?;
+            same(&ran)?;
+            anyhow::Ok(ran.wall_ns)
+        };
+        let beside = match others.as_slice() {
+            [] => None,
+            others => Some(in_turns(
+                rounds,
+                || wall_of(self.run_beside(&one, others)),
+                || wall_of(self.run(None, &one)),
+            )?),
+        };
         let mut on_one_core = Vec::new();
         let mut journal_bytes = 0;
         for _ in 0..rounds {
@@ -181,6 +218,7 @@ impl Backtest {
                 base: Spread::of(&plain),
                 ratio_milli: Spread::of(&share),
             },
+            beside,
             processor_off: Spread::of(&of_off),
             processor_on: Spread::of(&of_on),
             on_one_core: Spread::of(&on_one_core),

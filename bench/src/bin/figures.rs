@@ -128,6 +128,7 @@ fn backtest(args: &Args, scratch: &Path) -> anyhow::Result<Vec<Row>> {
         decisions_hash,
         wall,
         decompressed,
+        beside,
         processor_off,
         processor_on,
         on_one_core,
@@ -135,13 +136,18 @@ fn backtest(args: &Args, scratch: &Path) -> anyhow::Result<Vec<Row>> {
     } = program(args, scratch)?.measure(args.rounds)?;
     eprintln!("{messages} messages, {inputs} inputs, decisions {decisions_hash}");
     let million = Goal::AtLeast(1_000_000);
-    Ok(vec![
+    let mut rows = vec![
         row("backtest, one core: messages", Unit::PerSecond, rate(messages, wall.base), million),
         row("  by its processor time", Unit::PerSecond, rate(messages, processor_off), Goal::None),
         row("  events", Unit::PerSecond, rate(inputs, wall.base), Goal::None),
         row("  whole process", Unit::Nanoseconds, wall.base, Goal::None),
         row("  zstd alone", Unit::Nanoseconds, decompressed.base, Goal::None),
         row("  whole process to zstd alone", Unit::Ratio, decompressed.ratio_milli, Goal::None),
+    ];
+    if let Some(Compared { ratio_milli, .. }) = beside {
+        rows.push(row("  beside another one, to one alone", Unit::Ratio, ratio_milli, Goal::None));
+    }
+    rows.extend([
         row(
             "backtest, journal: time to that without",
             Unit::Ratio,
@@ -154,7 +160,8 @@ fn backtest(args: &Args, scratch: &Path) -> anyhow::Result<Vec<Row>> {
         row("  its processor time, all threads", Unit::Nanoseconds, processor_on, Goal::None),
         row("  whole process on one core", Unit::Nanoseconds, on_one_core, Goal::None),
         row("  journal", Unit::Kib, Spread::of(&[journal_bytes / 1_024]), Goal::None),
-    ])
+    ]);
+    Ok(rows)
 }
 
 fn resident(args: &Args, scratch: &Path) -> anyhow::Result<Vec<Row>> {
