@@ -80,14 +80,12 @@ impl Backtest {
     pub fn run(&self, journal: Option<&Path>, cores: &[usize]) -> anyhow::Result<Ran> {
         let mut command = self.command(journal);
         command.stderr(Stdio::piped());
-        let all = host::cores();
-        ensure!(host::pin(cores), "cannot run on the processors {cores:?}");
         let before = processor_ns()?;
-        let clock = Clock::start();
-        let output = command.output();
-        let wall_ns = clock.elapsed_ns();
+        let (output, wall_ns) = host::on(cores, || {
+            let clock = Clock::start();
+            (command.output(), clock.elapsed_ns())
+        })?;
         let processor_ns = processor_ns()?.saturating_sub(before);
-        ensure!(host::pin(&all), "cannot run on the processors {all:?}");
         let output = output.with_context(|| format!("run {}", self.engine.display()))?;
         let told = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "{} failed: {told}", self.engine.display());
@@ -112,9 +110,9 @@ impl Backtest {
     /// # Errors
     /// As of [`Backtest::run`], of either.
     fn run_beside(&self, cores: &[usize], others: &[usize]) -> anyhow::Result<Ran> {
-        ensure!(host::pin(others), "cannot run on the processors {others:?}");
-        let (null, nothing) = (Stdio::null(), Stdio::null());
-        let mut other = self.command(None).stdout(null).stderr(nothing).spawn()?;
+        let mut command = self.command(None);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut other = host::on(others, || command.spawn())??;
         let ran = self.run(None, cores);
         ensure!(other.wait()?.success(), "{} failed beside another", self.engine.display());
         ran
@@ -137,17 +135,15 @@ impl Backtest {
     /// # Errors
     /// It cannot be read.
     fn decompress_ns(&self, cores: &[usize]) -> anyhow::Result<u64> {
-        let all = host::cores();
-        ensure!(host::pin(cores), "cannot run on the processors {cores:?}");
-        let clock = Clock::start();
-        let mut text = zstd::stream::read::Decoder::new(File::open(&self.data)?)?;
-        let mut buffer = vec![0; BUFFER_BYTES];
-        while text.read(&mut buffer)? > 0 {
-            black_box(&mut buffer);
-        }
-        let took = clock.elapsed_ns();
-        ensure!(host::pin(&all), "cannot run on the processors {all:?}");
-        Ok(took)
+        host::on(cores, || {
+            let clock = Clock::start();
+            let mut text = zstd::stream::read::Decoder::new(File::open(&self.data)?)?;
+            let mut buffer = vec![0; BUFFER_BYTES];
+            while text.read(&mut buffer)? > 0 {
+                black_box(&mut buffer);
+            }
+            Ok(clock.elapsed_ns())
+        })?
     }
 
     /// Measures all figures, `rounds` runs of each kind.

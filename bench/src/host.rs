@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use anyhow::ensure;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 
@@ -63,6 +64,18 @@ pub fn cores() -> Vec<usize> {
     (0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect()
 }
 
+/// Does something on these processors only, and goes back to those of before.
+///
+/// # Errors
+/// The system refuses them.
+pub fn on<T>(cores: &[usize], work: impl FnOnce() -> T) -> anyhow::Result<T> {
+    let before = self::cores();
+    ensure!(pin(cores), "cannot run on the processors {cores:?}");
+    let done = work();
+    ensure!(pin(&before), "cannot go back to the processors {before:?}");
+    Ok(done)
+}
+
 /// Lets this thread, and the processes it starts, run on these processors only. Returns false where
 /// the system refuses.
 #[must_use]
@@ -80,4 +93,20 @@ pub fn resident_kib() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_on_some_processors_leaves_the_thread_on_those_of_before() {
+        let before = cores();
+        let last = *before.last().unwrap();
+        assert_eq!(on(&[last], cores).unwrap(), [last]);
+        assert_eq!(cores(), before);
+        // Also where one stands in the other.
+        on(&before[..1], || on(&[last], || ()).unwrap()).unwrap();
+        assert_eq!(cores(), before);
+    }
 }
