@@ -120,7 +120,7 @@ const FIRST: FieldInfo = {
 /// States of a feed, in the order of `model::order::FeedStatus`.
 pub const FEED_STATES: &[&str] = &["synced", "gap", "stale", "resync"];
 /// Times in force, in the order of `model::order::TimeInForce`.
-pub const TIMES_IN_FORCE: &[&str] = &["gtc", "ioc"];
+pub const TIMES_IN_FORCE: &[&str] = &["gtc", "ioc", "fok"];
 
 fields! {
     AccountEquity "account.equity" Type::Reporting, Risk, Always, Nothing, true, "value of all accounts at the marks";

@@ -119,6 +119,7 @@ impl Execution {
             side: signal.side,
             tif: signal.tif,
             reduces: decision.reduces,
+            post_only: signal.post_only,
         };
         out.push(Event::new(event.seq, event.ts, event.instrument, &intent));
         if expires != Nanos(0) {

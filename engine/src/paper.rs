@@ -52,7 +52,7 @@ mod order;
 mod trades;
 
 /// Version of the state image.
-const IMAGE_VERSION: u32 = 1;
+const IMAGE_VERSION: u32 = 2;
 
 /// The simulated venue.
 ///
@@ -110,7 +110,10 @@ impl Paper {
             (Body::Trade(trade), Model::Book | Model::Quotes) => {
                 book::on_trade(market, desk, &trade);
             }
-            (Body::Trade(trade), Model::Trades) => trades::on_trade(market, desk, &trade),
+            (Body::Trade(trade), Model::Trades) => {
+                market.last = Some(trade.price);
+                trades::on_trade(market, desk, &trade);
+            }
             (Body::Quote(quote), Model::Quotes) => book::on_quote(market, desk, consumed, &quote),
             (Body::BookLevel(level), Model::Book) => {
                 book::on_level(market, desk, consumed, books, &level);
@@ -118,6 +121,7 @@ impl Paper {
             (Body::BookClear(_), Model::Book) => book::on_clear(market, consumed),
             (Body::BarExtra(extra), Model::Bars) => market.bar_next_ns = extra.length_ns,
             (Body::Bar(bar), Model::Bars) if market.bar_next_ns == market.bar_ns => {
+                market.last = Some(bar.close);
                 bars::on_bar(market, desk, &bar);
             }
             (Body::FeedState(state), _) => market.status = state.status,
@@ -176,7 +180,9 @@ impl Paper {
         };
         let market = usize::try_from(order.instrument.0).ok().and_then(|id| self.markets.get(id));
         let refusal = match market {
-            Some(market) => market.refusal(order),
+            Some(market) => {
+                market.refusal(order).or_else(|| refuse_taking(market, consumed, books, order))
+            }
             // No such instrument.
             None => Some(Reject::NoPrice),
         };
@@ -198,6 +204,28 @@ impl Paper {
         if let Some(at) = self.desk.find(number) {
             self.desk.end(at, reason, Code::NONE);
         }
+    }
+}
+
+/// Returns why the venue refuses a post-only order, if it does: it would trade on arrival, or
+/// nobody can tell.
+fn refuse_taking(
+    market: &Market,
+    consumed: &Consumed,
+    books: &[Book],
+    order: &Order,
+) -> Option<Reject> {
+    if !order.post_only {
+        return None;
+    }
+    let takes = match market.model {
+        Model::Book | Model::Quotes => Some(book::offered(market, consumed, books, order).qty > 0),
+        Model::Trades | Model::Bars | Model::Closed => market.takes_at_last(order),
+    };
+    match takes {
+        Some(true) => Some(Reject::PostOnly),
+        Some(false) => None,
+        None => Some(Reject::NoPrice),
     }
 }
 

@@ -12,7 +12,7 @@ use model::order::AccountKind;
 use model::symbol::Symbol;
 
 /// Raised whenever the same inputs may decide differently. Replay of another number refuses.
-pub const SEMANTICS: u32 = 4;
+pub const SEMANTICS: u32 = 5;
 
 /// What a session is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -157,6 +157,7 @@ fn leave(event: &Event) -> Option<Event> {
                 side: intent.side,
                 tif: intent.tif,
                 reduces: intent.reduces,
+                post_only: intent.post_only,
             };
             Some(Event::new(seq, ts, instrument, &sent))
         }

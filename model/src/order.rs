@@ -22,6 +22,8 @@ pub enum TimeInForce {
     Gtc = 0,
     /// Immediate or cancel: what does not fill at once is cancelled.
     Ioc = 1,
+    /// Fill or kill: fills whole at once or not at all.
+    Fok = 2,
 }
 
 /// Which side of a trade a fill was.
@@ -89,7 +91,7 @@ pub enum DoneReason {
     Filled = 0,
     /// Cancelled on our request.
     Cancelled = 1,
-    /// An immediate order's rest.
+    /// An immediate order's rest, or the whole of one that fills whole or not at all.
     Expired = 2,
     /// Refused by the venue; the code says why.
     Rejected = 3,

@@ -34,10 +34,14 @@ pub enum Reject {
     Overflow = 11,
     /// The session is ending.
     Closing = 12,
+    /// A post-only order would trade on arrival.
+    PostOnly = 13,
+    /// An order that may only reduce would increase the position, or close more than there is.
+    ReduceOnly = 14,
 }
 
 /// All built-in reasons with their names as people see them.
-pub const REJECTS: [(Reject, &str, &str); 12] = [
+pub const REJECTS: [(Reject, &str, &str); 14] = [
     (Reject::NoPrice, "NO_PRICE", "no price is known to value the order with"),
     (Reject::OffTick, "OFF_TICK", "the price is not a multiple of the tick"),
     (Reject::OffLot, "OFF_LOT", "the quantity is not a multiple of the lot"),
@@ -50,6 +54,8 @@ pub const REJECTS: [(Reject, &str, &str); 12] = [
     (Reject::CapRecheck, "CAP_RECHECK", "the re-check of a cap by multiplication failed"),
     (Reject::Overflow, "OVERFLOW", "an arithmetic result did not fit"),
     (Reject::Closing, "CLOSING", "the session is ending"),
+    (Reject::PostOnly, "POST_ONLY", "a post-only order would trade on arrival"),
+    (Reject::ReduceOnly, "REDUCE_ONLY", "an order that may only reduce would do more than that"),
 ];
 
 /// Why an order was refused or cut; 0 means for no reason.
@@ -92,7 +98,9 @@ impl From<Reject> for Code {
         | Reject::TooManyOpen
         | Reject::CapRecheck
         | Reject::Overflow
-        | Reject::Closing) = reject;
+        | Reject::Closing
+        | Reject::PostOnly
+        | Reject::ReduceOnly) = reject;
         Self(reject as u16)
     }
 }

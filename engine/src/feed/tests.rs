@@ -55,6 +55,7 @@ fn turn(feed: &mut Feed, source: &mut Generated, message: &mut Message) -> Vec<E
             side: Side::Buy,
             tif: TimeInForce::Ioc,
             reduces: false,
+            post_only: false,
         };
         feed.request(&Event::new(last.seq, last.ts, last.instrument, &sent));
         let wake = Wake { due: last.ts.plus(3 * SECOND_NS) };

@@ -111,7 +111,7 @@ impl Agenda {
         self.expiries.push_back(Errand { due, order, cancel: false });
     }
 
-    /// Notes a report on its way back. Fills ask [`Agenda::has_room_for_fill`] before.
+    /// Notes a report on its way back. Fills ask [`Agenda::room_for_fills`] before.
     pub(super) fn report(&mut self, due: Nanos, instrument: InstrumentId, body: Body) {
         assert!(self.reports.len() < REPORTS_MAX, "more than {REPORTS_MAX} reports on their way");
         self.fills = self.fills.saturating_add(usize::from(matches!(body, Body::Fill(_))));
@@ -119,9 +119,9 @@ impl Agenda {
         self.reports.push_back(Report { due, instrument, body });
     }
 
-    /// Tells whether another fill can be reported.
-    pub(super) fn has_room_for_fill(&self) -> bool {
-        self.fills < FILLS_MAX
+    /// Returns how many more fills can be reported.
+    pub(super) fn room_for_fills(&self) -> usize {
+        FILLS_MAX.saturating_sub(self.fills)
     }
 
     /// Forgets what was to happen to an order that has ended: it would change nothing.

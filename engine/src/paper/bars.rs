@@ -10,7 +10,7 @@
 
 use model::event::Bar;
 use model::num::Price;
-use model::order::{DoneReason, Liquidity, Side, TimeInForce};
+use model::order::{DoneReason, Liquidity, Side};
 use model::reject::Code;
 
 use super::desk::Desk;
@@ -23,17 +23,19 @@ const VOLUME_SHARE: i64 = 10;
 /// Lets a closed bar trade with the orders that wait for it.
 pub(super) fn on_bar(market: &Market, desk: &mut Desk, bar: &Bar) {
     let mut room = bar.volume.0.max(0).checked_div(VOLUME_SHARE).unwrap_or(0);
-    for tif in [TimeInForce::Ioc, TimeInForce::Gtc] {
+    for immediate in [true, false] {
         for side in [Side::Buy, Side::Sell] {
             for at in desk.side(market.id, side) {
-                let Some(order) = desk.working(at).filter(|order| order.tif == tif).copied() else {
+                let Some(order) = desk.working(at).copied() else { continue };
+                if order.is_immediate() != immediate {
                     continue;
-                };
+                }
                 if let Some((price, liquidity)) = price(market, &order, bar) {
-                    let filled = desk.fill(market, at, price, room, liquidity);
+                    let usable = order.usable(market.whole_lots(room));
+                    let filled = desk.fill(market, at, price, usable, liquidity);
                     room = room.saturating_sub(filled);
                 }
-                if tif == TimeInForce::Ioc {
+                if immediate {
                     desk.end(at, DoneReason::Expired, Code::NONE);
                 }
             }
@@ -44,24 +46,20 @@ pub(super) fn on_bar(market: &Market, desk: &mut Desk, bar: &Bar) {
 /// Returns at what price a bar fills an order, if it does.
 fn price(market: &Market, order: &Order, bar: &Bar) -> Option<(Price, Liquidity)> {
     let Order { side, limit, .. } = *order;
-    match order.tif {
-        TimeInForce::Ioc => {
-            let price = market.with_half_spread(bar.open, side)?;
-            allows(side, limit, price).then_some((price, Liquidity::Taker))
-        }
-        TimeInForce::Gtc => {
-            let extreme = match side {
-                Side::Buy => bar.low,
-                Side::Sell => bar.high,
-            };
-            if !market.is_through(side, limit, extreme) {
-                return None;
-            }
-            if allows(side, limit, bar.open) {
-                Some((market.on_tick(bar.open, side)?, Liquidity::Taker))
-            } else {
-                Some((limit, Liquidity::Maker))
-            }
-        }
+    if order.is_immediate() {
+        let price = market.with_half_spread(bar.open, side)?;
+        return allows(side, limit, price).then_some((price, Liquidity::Taker));
+    }
+    let extreme = match side {
+        Side::Buy => bar.low,
+        Side::Sell => bar.high,
+    };
+    if !market.is_through(side, limit, extreme) {
+        return None;
+    }
+    if !order.post_only && allows(side, limit, bar.open) {
+        Some((market.on_tick(bar.open, side)?, Liquidity::Taker))
+    } else {
+        Some((limit, Liquidity::Maker))
     }
 }

@@ -1,7 +1,8 @@
 //! Fills from displayed levels: a recorded book, or quotes as a book of one level a side.
 //!
 //! (a) An order that arrives walks the displayed levels to its limit, as a taker. (b) What it took
-//! from a level is gone until an update of that level. (c) What rests joins behind the quantity
+//! from a level is gone until an update of that level. An order that fills whole or not at all
+//! first sees whether it can. (c) What rests joins behind the quantity
 //! displayed at its price, none when it betters the book; that queue shrinks by trades at the
 //! price, and by cancels only when the level falls below what is ahead. A trade larger than the
 //! queue fills the rest of it, a trade through the price up to its quantity; a level shown at our
@@ -20,7 +21,7 @@ use model::reject::Code;
 
 use super::desk::Desk;
 use super::market::{Market, Model};
-use super::order::{AHEAD_UNKNOWN, allows, rank};
+use super::order::{AHEAD_UNKNOWN, Order, allows, rank};
 
 /// LIMIT: levels that we took from and that were not updated since. At it, other levels are not
 /// taken from: without a note they could be taken twice.
@@ -36,6 +37,15 @@ pub(super) struct Consumed {
 /// A displayed level: instrument, side, price.
 type Place = (InstrumentId, Side, Price);
 
+/// What displayed levels offer to an order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Offer {
+    /// Quantity.
+    pub(super) qty: i64,
+    /// How many fills it would take.
+    fills: usize,
+}
+
 impl Consumed {
     pub(super) fn new() -> Self {
         Self { levels: Vec::with_capacity(CONSUMED_MAX) }
@@ -48,6 +58,16 @@ impl Consumed {
             Err(_) if self.levels.len() < CONSUMED_MAX => shown.0,
             Err(_) => 0,
         }
+    }
+
+    /// Tells whether something of a level was taken.
+    fn notes(&self, place: Place) -> bool {
+        self.levels.binary_search_by_key(&place, |level| level.0).is_ok()
+    }
+
+    /// Returns how many more levels can be noted.
+    fn room(&self) -> usize {
+        CONSUMED_MAX.saturating_sub(self.levels.len())
     }
 
     /// Notes that a quantity was taken.
@@ -107,6 +127,13 @@ pub(super) fn arrive(
     at: usize,
 ) {
     let Some(order) = desk.working(at).copied() else { return };
+    if order.tif == TimeInForce::Fok {
+        let offer = offered(market, consumed, books, &order);
+        if offer.qty < order.left.0 || offer.fills > desk.room_for_fills() {
+            desk.end(at, DoneReason::Expired, Code::NONE);
+            return;
+        }
+    }
     let other = order.side.opposite();
     for level in levels(market, books, other) {
         if desk.working(at).is_none() || !allows(order.side, order.limit, level.price) {
@@ -118,11 +145,44 @@ pub(super) fn arrive(
         consumed.take(place, filled);
     }
     let ahead = queue(market, books, order.side, order.limit);
-    match (order.tif, desk.working(at)) {
-        (TimeInForce::Ioc, _) => desk.end(at, DoneReason::Expired, Code::NONE),
-        (TimeInForce::Gtc, Some(resting)) => resting.ahead = ahead,
-        (TimeInForce::Gtc, None) => {}
+    match desk.working(at) {
+        Some(_) if order.is_immediate() => desk.end(at, DoneReason::Expired, Code::NONE),
+        Some(resting) => resting.ahead = ahead,
+        None => {}
     }
+}
+
+/// Returns what an order that arrives now could take, up to its quantity, if it took it.
+pub(super) fn offered(
+    market: &Market,
+    consumed: &Consumed,
+    books: &[Book],
+    order: &Order,
+) -> Offer {
+    let other = order.side.opposite();
+    let mut offer = Offer::default();
+    let mut notes = 0_usize;
+    for level in levels(market, books, other) {
+        let left = order.left.0.saturating_sub(offer.qty);
+        if left <= 0 || !allows(order.side, order.limit, level.price) {
+            break;
+        }
+        let place = (market.id, other, level.price);
+        let is_new = !consumed.notes(place);
+        if is_new && consumed.room() <= notes {
+            continue;
+        }
+        let qty = market.whole_lots(consumed.rest(place, level.qty)).min(left);
+        if market.fee(order.side, level.price, qty, Liquidity::Taker).is_none() {
+            break;
+        }
+        if qty > 0 {
+            offer.qty = offer.qty.saturating_add(qty);
+            offer.fills = offer.fills.saturating_add(1);
+            notes = notes.saturating_add(usize::from(is_new));
+        }
+    }
+    offer
 }
 
 /// Applies an update of one level of a book.

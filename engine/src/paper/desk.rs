@@ -80,6 +80,11 @@ impl Desk {
         Some(next)
     }
 
+    /// Returns how many more fills can be reported.
+    pub(super) fn room_for_fills(&self) -> usize {
+        self.agenda.room_for_fills()
+    }
+
     /// Sends an order on its way.
     pub(super) fn send(&mut self, due: Nanos, order: Order) {
         assert!(self.open < OPEN_ORDERS_MAX, "more than {OPEN_ORDERS_MAX} open orders");
@@ -172,7 +177,7 @@ impl Desk {
         };
         let qty = market.whole_lots(available).min(left.0);
         let Some(trade) = self.trade.checked_add(1) else { return 0 };
-        if qty <= 0 || !self.agenda.has_room_for_fill() {
+        if qty <= 0 || self.agenda.room_for_fills() == 0 {
             return 0;
         }
         let Some((fee, fee_asset)) = market.fee(side, price, qty, liquidity) else {

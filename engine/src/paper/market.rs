@@ -9,7 +9,7 @@ use model::order::{FeedStatus, Liquidity, Side};
 use model::reject::Reject;
 
 use super::fees::Fees;
-use super::order::{Order, rank};
+use super::order::{Order, allows, rank};
 use crate::setup::Carried;
 
 /// One as a mantissa of a rate.
@@ -43,6 +43,8 @@ pub(super) struct Market {
     pub(super) status: FeedStatus,
     /// The last quote, of an instrument without a book.
     pub(super) quote: Option<Quote>,
+    /// The last trade or close, of an instrument without a book.
+    pub(super) last: Option<Price>,
     /// Length of the bar that follows.
     pub(super) bar_next_ns: i64,
 }
@@ -80,6 +82,7 @@ impl Market {
             // Sources that have no sequence never say so: their data is as good as it gets.
             status: FeedStatus::Synced,
             quote: None,
+            last: None,
             bar_next_ns: 0,
         }
     }
@@ -117,6 +120,13 @@ impl Market {
             .into_iter()
             .all(|liquidity| fees.of(order.side, limit, qty, liquidity).is_some());
         if fits { None } else { Some(Reject::Overflow) }
+    }
+
+    /// Tells whether an order would trade at once where only trades are known: at the last price
+    /// moved by half the assumed spread. `None` before the first price.
+    pub(super) fn takes_at_last(&self, order: &Order) -> Option<bool> {
+        let price = self.with_half_spread(self.last?, order.side)?;
+        Some(allows(order.side, order.limit, price))
     }
 
     /// Returns the fee of a fill and its asset; `None` when it does not fit.
@@ -179,6 +189,7 @@ impl Market {
             out.put(qty);
         }
         out.put(quote.update_id);
+        out.put_option(self.last);
     }
 
     pub(super) fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
@@ -189,6 +200,7 @@ impl Market {
         let (bid_qty, ask_qty): (Qty, Qty) = (from.take()?, from.take()?);
         let quote = Quote { bid, ask, bid_qty, ask_qty, update_id: from.take()? };
         self.quote = known.then_some(quote);
+        self.last = from.take_option()?;
         Ok(())
     }
 }

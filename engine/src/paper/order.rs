@@ -32,6 +32,7 @@ pub(super) struct Order {
     pub(super) side: Side,
     pub(super) tif: TimeInForce,
     pub(super) reduces: bool,
+    pub(super) post_only: bool,
     pub(super) limit: Price,
     pub(super) qty: Qty,
     /// Quantity that is not filled yet.
@@ -68,6 +69,7 @@ impl Order {
             side: sent.side,
             tif: sent.tif,
             reduces: sent.reduces,
+            post_only: sent.post_only,
             limit: sent.price,
             qty: sent.qty,
             left: sent.qty,
@@ -82,6 +84,17 @@ impl Order {
         (self.instrument, self.side, rank(self.side, self.limit), self.number)
     }
 
+    /// Tells whether the order takes what is there when its turn comes, or nothing at all.
+    pub(super) fn is_immediate(&self) -> bool {
+        self.tif != TimeInForce::Gtc
+    }
+
+    /// Returns what of an offer the order may fill with: less than its whole quantity is nothing
+    /// to one that fills whole or not at all.
+    pub(super) fn usable(&self, offer: i64) -> i64 {
+        if self.tif == TimeInForce::Fok && offer < self.left.0 { 0 } else { offer }
+    }
+
     /// Returns the quantity filled so far.
     pub(super) fn filled(&self) -> Qty {
         Qty(self.qty.0.saturating_sub(self.left.0))
@@ -93,6 +106,7 @@ impl Order {
         out.put(self.side);
         out.put(self.tif);
         out.put(self.reduces);
+        out.put(self.post_only);
         out.put(self.limit);
         out.put(self.qty);
         out.put(self.left);
@@ -108,6 +122,7 @@ impl Order {
             side: from.take()?,
             tif: from.take()?,
             reduces: from.take()?,
+            post_only: from.take()?,
             limit: from.take()?,
             qty: from.take()?,
             left: from.take()?,

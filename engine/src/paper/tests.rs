@@ -2,9 +2,9 @@
 //!
 //! A script has one line for each event, a moment in nanoseconds first:
 //! `level bid PRICE QTY`, `clear`, `quote BID QTY ASK QTY`, `trade PRICE QTY TAKER`,
-//! `bar OPEN HIGH LOW CLOSE VOLUME [LENGTH]`, `state gap`, `buy NO gtc QTY PRICE [reduces]`,
-//! `cancel NO`. Prices are in cents with a tick of 10, quantities have a lot of 1. An order travels
-//! 10 ns, a report 5 ns.
+//! `bar OPEN HIGH LOW CLOSE VOLUME [LENGTH]`, `state gap`, `cancel NO`,
+//! `buy NO gtc|ioc|fok QTY PRICE [reduces] [post_only]`. Prices are in cents with a tick of
+//! 10, quantities have a lot of 1. An order travels 10 ns, a report 5 ns.
 
 use model::book::Book;
 use model::event::{
@@ -163,10 +163,16 @@ impl Rig {
             "cancel" => self.send(ts, 0, &CancelSent { order: order_no(number(2)) }),
             word => {
                 let order = order_no(number(2));
-                let tif = if words[3] == "ioc" { TimeInForce::Ioc } else { TimeInForce::Gtc };
-                let (qty, price, reduces) = (qty(4), price(5), words.len() > 6);
-                let side = side(word);
-                self.send(ts, 0, &OrderSent { order, price, qty, side, tif, reduces });
+                let tif = match words[3] {
+                    "gtc" => TimeInForce::Gtc,
+                    "ioc" => TimeInForce::Ioc,
+                    "fok" => TimeInForce::Fok,
+                    other => panic!("`{other}` is no time in force"),
+                };
+                let (qty, price, side) = (qty(4), price(5), side(word));
+                let has = |option| words.iter().skip(6).any(|word| *word == option);
+                let (reduces, post_only) = (has("reduces"), has("post_only"));
+                self.send(ts, 0, &OrderSent { order, price, qty, side, tif, reduces, post_only });
             }
         }
     }

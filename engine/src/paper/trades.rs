@@ -2,7 +2,8 @@
 //!
 //! Without a book nobody can tell whether an order crosses, so an immediate order waits one second
 //! after its arrival and fills by the trades of that time, at their price moved by half the assumed
-//! spread, within its limit. A resting limit fills at its price by trades at least one tick through
+//! spread, within its limit; one that fills whole or not at all needs one trade of its size. A
+//! resting limit fills at its price by trades at least one tick through
 //! it; trades at the price fill nothing.
 //!
 //! What a trade filled is never more than its quantity. Buys come before sells, then orders by
@@ -10,7 +11,7 @@
 
 use model::event::Trade;
 use model::num::Price;
-use model::order::{Liquidity, Side, TimeInForce};
+use model::order::{Liquidity, Side};
 use model::time::SECOND_NS;
 
 use super::desk::Desk;
@@ -22,7 +23,7 @@ const WAIT_NS: i64 = SECOND_NS;
 
 /// Lets an order that has arrived wait for trades.
 pub(super) fn arrive(desk: &mut Desk, at: usize) {
-    if desk.working(at).is_some_and(|order| order.tif == TimeInForce::Ioc) {
+    if desk.working(at).is_some_and(|order| order.is_immediate()) {
         desk.wait(at, desk.now().plus(WAIT_NS));
     }
 }
@@ -34,7 +35,8 @@ pub(super) fn on_trade(market: &Market, desk: &mut Desk, trade: &Trade) {
         for at in desk.side(market.id, side) {
             let Some(order) = desk.working(at).copied() else { continue };
             if let Some((price, liquidity)) = price(market, &order, trade.price) {
-                room = room.saturating_sub(desk.fill(market, at, price, room, liquidity));
+                let usable = order.usable(market.whole_lots(room));
+                room = room.saturating_sub(desk.fill(market, at, price, usable, liquidity));
             }
         }
     }
@@ -43,13 +45,10 @@ pub(super) fn on_trade(market: &Market, desk: &mut Desk, trade: &Trade) {
 /// Returns at what price a trade fills an order, if it does.
 fn price(market: &Market, order: &Order, traded: Price) -> Option<(Price, Liquidity)> {
     let Order { side, limit, .. } = *order;
-    match order.tif {
-        TimeInForce::Ioc => {
-            let price = market.with_half_spread(traded, side)?;
-            allows(side, limit, price).then_some((price, Liquidity::Taker))
-        }
-        TimeInForce::Gtc => {
-            market.is_through(side, limit, traded).then_some((limit, Liquidity::Maker))
-        }
+    if order.is_immediate() {
+        let price = market.with_half_spread(traded, side)?;
+        allows(side, limit, price).then_some((price, Liquidity::Taker))
+    } else {
+        market.is_through(side, limit, traded).then_some((limit, Liquidity::Maker))
     }
 }

@@ -97,6 +97,7 @@ impl Desk {
             tif: TimeInForce::Gtc,
             priced: true,
             protected: false,
+            post_only: false,
         });
         let decision = self.out.events().iter().find_map(|event| match event.body() {
             Body::Decision(decision) => Some(decision),

@@ -201,6 +201,7 @@ impl Desk<'_> {
             tif: if ioc { TimeInForce::Ioc } else { TimeInForce::Gtc },
             priced: price.is_some(),
             protected: at_market,
+            post_only: false,
         };
         let order = self.send(signal);
         if let Some(target) = &mut instance.exit {
@@ -253,6 +254,7 @@ impl Desk<'_> {
             tif: if at_market || code.ioc { TimeInForce::Ioc } else { TimeInForce::Gtc },
             priced: price.is_some(),
             protected: at_market,
+            post_only: false,
         })
     }
 

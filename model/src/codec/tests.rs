@@ -65,6 +65,12 @@ fn bytes_that_are_no_event_are_refused() {
     let mut range = encode(&event(Kind::OrderIntent, 0, [0; PAYLOAD_BYTES]));
     range[24 + 36] = 2;
     assert_eq!(decode(&range), Err(DecodeError::Payload(50)));
+    // Bytes of before the field was there read as they were meant: not post-only.
+    range[24 + 36] = 1;
+    assert!(decode(&range).is_ok_and(|event| match event.body() {
+        Body::OrderIntent(intent) => intent.reduces && !intent.post_only,
+        _ => false,
+    }));
 }
 
 #[test]

@@ -113,7 +113,7 @@ macro_rules! enum_fields {
 
 enum_fields! {
     Side { Buy, Sell }
-    TimeInForce { Gtc, Ioc }
+    TimeInForce { Gtc, Ioc, Fok }
     Liquidity { Maker, Taker }
     Action { Enter, Exit, CancelEntries, CancelExit }
     Verdict { Approve, Deny }

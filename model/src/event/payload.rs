@@ -307,6 +307,8 @@ kinds! {
         priced: bool,
         /// True for `at_market`: the price is the touch moved by the protect band.
         protected: bool,
+        /// The venue rejects it rather than let it take.
+        post_only: bool,
     }
     /// The verdict on a signal.
     40 Risk Decision {
@@ -428,6 +430,8 @@ kinds! {
         tif: TimeInForce,
         /// True when it reduces the position: perpetual venues get their reduce-only flag.
         reduces: bool,
+        /// The venue rejects it rather than let it take.
+        post_only: bool,
     }
     /// An order is to be cancelled.
     51 Execution CancelIntent {
@@ -450,6 +454,8 @@ kinds! {
         tif: TimeInForce,
         /// True when it may only reduce.
         reduces: bool,
+        /// The venue rejects it rather than let it take.
+        post_only: bool,
     }
     /// A cancel left through the gate.
     61 Egress CancelSent {

@@ -151,3 +151,68 @@ fn our_fills_are_at_most_a_tenth_of_a_bars_volume_at_market_first() {
          365 filled 1 12",
     );
 }
+
+#[test]
+fn without_a_book_fill_or_kill_needs_its_whole_size_at_once() {
+    check(
+        TRADES,
+        "20 buy 1 fok 5 1010
+         40 trade 1000 4 sell
+         41 trade 1000 6 sell
+         50 buy 2 fok 5 1010
+         70 trade 1000 4 sell",
+        "35 ack 1
+         46 fill 1 5@1010 taker
+         46 filled 1 5
+         65 ack 2
+         1000000065 expired 2 0",
+    );
+    // A tenth of the volume is 10.
+    check(
+        BARS,
+        "20 buy 1 fok 11 1020
+         21 buy 2 fok 10 1020
+         60 bar 1001 1100 900 1000 100",
+        "35 ack 1
+         36 ack 2
+         65 expired 1 0
+         65 fill 2 10@1020 taker
+         65 filled 2 10",
+    );
+}
+
+#[test]
+fn without_a_book_post_only_is_judged_by_the_last_price() {
+    // The ask is assumed at 1010, half a spread above the last trade.
+    check(
+        TRADES,
+        "1 buy 1 gtc 5 1000 post_only
+         12 trade 1000 4 sell
+         20 buy 2 gtc 5 1010 post_only
+         21 buy 3 gtc 5 1000 post_only
+         22 sell 4 gtc 5 990 post_only
+         40 trade 980 9 sell",
+        "16 NO_PRICE 1 0
+         35 POST_ONLY 2 0
+         36 ack 3
+         37 POST_ONLY 4 0
+         45 fill 3 5@1000 maker
+         45 filled 3 5",
+    );
+    // A bar that opens better than the limit fills a post-only order at its limit, as a maker.
+    check(
+        BARS,
+        "60 bar 1000 1100 900 1000 500
+         61 buy 1 gtc 5 1010 post_only
+         62 buy 2 gtc 5 990 post_only
+         63 buy 3 gtc 5 990
+         120 bar 950 960 940 950 500",
+        "76 POST_ONLY 1 0
+         77 ack 2
+         78 ack 3
+         125 fill 2 5@990 maker
+         125 filled 2 5
+         125 fill 3 5@950 taker
+         125 filled 3 5",
+    );
+}

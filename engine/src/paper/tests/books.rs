@@ -312,3 +312,74 @@ fn levels_without_a_note_are_not_taken_from() {
     let filled: Vec<i64> = rig.reports.iter().filter_map(filled).collect();
     assert_eq!(filled, [notes, 1]);
 }
+
+#[test]
+fn a_post_only_order_that_would_trade_is_rejected() {
+    // 1 would take at 1000; what it would take is gone when 3 arrives, so that one rests.
+    check(
+        BOOK,
+        "1 level bid 980 5
+         2 level ask 1000 5
+         20 buy 1 gtc 3 1000 post_only
+         21 buy 2 ioc 5 1000
+         22 buy 3 gtc 3 1000 post_only
+         23 buy 4 gtc 3 990 post_only
+         24 sell 5 gtc 3 980 post_only
+         25 sell 6 gtc 3 990 post_only
+         50 trade 1000 2 sell",
+        "35 POST_ONLY 1 0
+         36 ack 2
+         36 fill 2 5@1000 taker
+         36 filled 2 5
+         37 ack 3
+         38 ack 4
+         39 POST_ONLY 5 0
+         40 ack 6
+         55 fill 3 2@1000 maker",
+    );
+}
+
+#[test]
+fn fill_or_kill_fills_whole_or_not_at_all() {
+    // 8 of 9 are there to 1010; 7 are, over two levels; then 1 is left of the second.
+    check(
+        BOOK,
+        "1 level ask 1000 5
+         2 level ask 1010 3
+         3 level ask 1030 9
+         20 buy 1 fok 9 1010
+         21 buy 2 fok 7 1010
+         22 buy 3 fok 2 1010
+         23 buy 4 fok 1 1010",
+        "35 ack 1
+         35 expired 1 0
+         36 ack 2
+         36 fill 2 5@1000 taker
+         36 fill 2 2@1010 taker
+         36 filled 2 7
+         37 ack 3
+         37 expired 3 0
+         38 ack 4
+         38 fill 4 1@1010 taker
+         38 filled 4 1",
+    );
+}
+
+#[test]
+fn fill_or_kill_counts_the_room_of_the_tables() {
+    // One note is left, so only one of the two levels can be taken from.
+    let mut rig = Rig::new(&[instrument()], &[BOOK], (0, 0));
+    let notes = i64::try_from(book::CONSUMED_MAX).unwrap();
+    for step in 0..=notes {
+        rig.line(&format!("1 level ask {} 1", 1_000 + 10 * step));
+    }
+    rig.line(&format!("2 buy 1 ioc {} 900000", notes - 1));
+    rig.line("3 buy 2 fok 2 900000");
+    rig.line("4 buy 3 fok 1 900000");
+    rig.settle(i64::MAX);
+    let filled = |(_, _, body): &(i64, InstrumentId, Body)| {
+        if let Body::OrderDone(done) = body { Some(done.filled.0) } else { None }
+    };
+    let filled: Vec<i64> = rig.reports.iter().filter_map(filled).collect();
+    assert_eq!(filled, [notes - 1, 0, 1]);
+}

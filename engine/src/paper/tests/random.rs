@@ -88,7 +88,7 @@ impl Run {
             0..7 => {
                 let order = order_no(i64::try_from(self.orders.len()).unwrap() + 1);
                 let tif = if ioc { TimeInForce::Ioc } else { TimeInForce::Gtc };
-                let sent = OrderSent { order, price, qty, side, tif, reduces: false };
+                let sent = OrderSent { order, price, qty, side, tif, ..OrderSent::default() };
                 self.orders.insert(order, (self.now, sent));
                 self.send(instrument, &sent);
             }
