@@ -11,7 +11,9 @@ use engine::generate::Generated;
 use engine::pipeline::Pipeline;
 use engine::recorder::Gate;
 use engine::session::{Session, Summary, ToTheEnd, run_id};
-use engine::setup::{AccountSetup, InstrumentSetup, Mode, PaperSetup, SEMANTICS, Setup};
+use engine::setup::{
+    AccountSetup, InstrumentSetup, Mode, MoneySetup, PaperSetup, SEMANTICS, Setup,
+};
 use engine::source::{Message, Progress, Source};
 use engine::tape::Tape;
 use model::order::EndReason;
@@ -88,10 +90,12 @@ impl Workload {
                 venue: "demo".to_owned(),
                 linear: true,
                 balances: vec![("USDT".to_owned(), 10_000_000_000_000)],
+                protect: Vec::new(),
             }],
             sources: vec![market.describe()],
             paper: PaperSetup { order_latency_ns: LATENCY_NS, response_latency_ns: LATENCY_NS },
             traded: vec![0, 1],
+            money: MoneySetup::plain(),
         };
         let text =
             |(name, text): (&str, &str)| RulesText { name: name.to_owned(), text: text.to_owned() };

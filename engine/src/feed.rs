@@ -7,18 +7,18 @@
 
 use model::book::Book;
 use model::event::{
-    AccountOpened, Body, DayRoll, Event, FLAG_DERIVED, FLAG_LAST, FLAG_MORE, OrderDone, Payload,
-    Quote, SessionEnd, SessionStart, Timer,
+    AccountOpened, BadInput, Body, DayRoll, Event, FLAG_DERIVED, FLAG_LAST, FLAG_MORE, FxRate,
+    OrderDone, Payload, Quote, SessionEnd, SessionStart, Timer,
 };
-use model::id::{AccountId, InstrumentId, NO_INSTRUMENT, OrderNo, Seq};
+use model::id::{AccountId, AssetId, InstrumentId, NO_INSTRUMENT, OrderNo, Seq};
 use model::instrument::Instrument;
 use model::num::Money;
-use model::order::{DoneReason, EndReason, Side};
+use model::order::{DoneReason, EndReason, InputFault, Side};
 use model::time::{Date, Nanos};
 
 use crate::paper::Paper;
 use crate::portfolio::asset_id;
-use crate::setup::Setup;
+use crate::setup::{RateSetup, RateSource, Setup};
 use crate::source::Message;
 
 /// Bars of any whole-second length, built from trades.
@@ -38,8 +38,12 @@ pub struct Feed {
     ts: Nanos,
     day: Option<Date>,
     instruments: usize,
+    /// How many accounts and assets there are.
+    money: (usize, usize),
     seed: u64,
     openings: Vec<AccountOpened>,
+    /// Rates of the configuration.
+    rates: Vec<FxRate>,
     books: Vec<Book>,
     /// By instrument: what is derived or checked from its book.
     roles: Vec<Role>,
@@ -128,8 +132,10 @@ impl Feed {
             ts: Nanos(0),
             day: None,
             instruments: instruments.len(),
+            money: (setup.accounts.len(), setup.assets.len()),
             seed: setup.seed,
             openings,
+            rates: fixed_rates(setup),
             books: roles
                 .iter()
                 .map(|role| if role.book { Book::new() } else { Book::empty() })
@@ -199,6 +205,10 @@ impl Feed {
             let Some(opened) = self.openings.get(index).copied() else { continue };
             self.put(at, NO_INSTRUMENT, &opened, FLAG_DERIVED);
         }
+        for index in 0..self.rates.len() {
+            let Some(rate) = self.rates.get(index).copied() else { continue };
+            self.put(at, NO_INSTRUMENT, &rate, FLAG_DERIVED);
+        }
         self.day = Some(at.date());
         self.put(at, NO_INSTRUMENT, &DayRoll { date: at.date() }, FLAG_DERIVED);
         self.close_message();
@@ -251,7 +261,7 @@ impl Feed {
         self.batch.clear();
         let mut touched = NO_INSTRUMENT;
         for (instrument, body) in &message.updates {
-            self.put_body(message.ts, *instrument, body);
+            self.put_body(message, *instrument, body);
             if matches!(body, Body::BookLevel(_) | Body::BookClear(_)) {
                 touched = *instrument;
             }
@@ -340,7 +350,8 @@ impl Feed {
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "a source says these only")]
-    fn put_body(&mut self, at: Nanos, id: InstrumentId, body: &Body) {
+    fn put_body(&mut self, message: &Message, id: InstrumentId, body: &Body) {
+        let at = message.ts;
         match body {
             Body::Trade(trade) => {
                 self.put(at, id, trade, 0);
@@ -371,6 +382,24 @@ impl Feed {
             Body::BarExtra(extra) => self.put(at, id, extra, FLAG_MORE),
             Body::Bar(bar) => self.put(at, id, bar, 0),
             Body::FeedState(state) => self.put(at, id, state, 0),
+            Body::MarkPrice(mark) if mark.mark.0 > 0 => self.put(at, id, mark, 0),
+            Body::MarkPrice(_) => self.put_bad(message, id, InputFault::NotPositive),
+            // What was paid is not a guess: the stages hear that it is unknown.
+            Body::Funding(funding) if funding.mark.0 > 0 => self.put(at, id, funding, 0),
+            Body::Funding(_) => self.put_bad(message, id, InputFault::NoMark),
+            Body::FxRate(rate) if self.knows(0, rate.from) && self.knows(0, rate.to) => {
+                if rate.rate.0 > 0 {
+                    self.put(at, id, rate, 0);
+                } else {
+                    self.put_bad(message, id, InputFault::NotPositive);
+                }
+            }
+            Body::CashFlow(flow) if self.knows(flow.account.0, flow.asset) => {
+                self.put(at, id, flow, 0);
+            }
+            Body::FxRate(_) | Body::CashFlow(_) => {
+                self.put_bad(message, id, InputFault::UnknownAccount);
+            }
             Body::BadInput(bad) => {
                 self.counts.bad = self.counts.bad.saturating_add(bad.count);
                 self.put(at, id, bad, 0);
@@ -378,6 +407,19 @@ impl Feed {
             // A source says nothing else.
             _ => {}
         }
+    }
+
+    /// Tells whether the session has an account and an asset.
+    fn knows(&self, account: u16, asset: AssetId) -> bool {
+        let (accounts, assets) = self.money;
+        usize::from(account) < accounts && usize::from(asset.0) < assets
+    }
+
+    /// Counts and records an update that cannot be used.
+    fn put_bad(&mut self, message: &Message, id: InstrumentId, fault: InputFault) {
+        self.counts.bad = self.counts.bad.saturating_add(1);
+        let bad = BadInput { line: 0, count: 1, source: message.source, fault };
+        self.put(message.ts, id, &bad, 0);
     }
 
     fn check_quote(&mut self, id: InstrumentId, quote: &Quote) {
@@ -435,6 +477,20 @@ impl Feed {
             *last = last.with_flags(FLAG_LAST);
         }
     }
+}
+
+/// Returns the rates that the configuration states.
+fn fixed_rates(setup: &Setup) -> Vec<FxRate> {
+    let to = asset_id(&setup.assets, &setup.reporting);
+    let fixed = setup.money.rates.iter().filter_map(|stated| match stated.from {
+        RateSource::Fixed(rate) => Some((stated, Money(rate))),
+        RateSource::Via(_) | RateSource::Recorded => None,
+    });
+    let record = |(stated, rate): (&RateSetup, Money)| {
+        let from = asset_id(&setup.assets, &stated.asset);
+        FxRate { rate, from, to, fixed: true }
+    };
+    fixed.map(record).collect()
 }
 
 #[inline]

@@ -127,10 +127,12 @@ impl Walk {
             fee_maker: Rate(200_000),
             fee_taker: Rate(500_000),
             fee_asset: FeeAsset::Quote,
+            fee_scale: Scale::new(8).unwrap_or_default(),
             protect: Rate(5_000_000),
             half_spread: Rate(100_000),
             mark_spread_max: Rate(10_000_000),
             mark_age_max_ns: 10 * SECOND_NS,
+            mark_liquidation: false,
             leverage_max: 3,
             maintenance: Rate(5_000_000),
         }

@@ -24,6 +24,7 @@ pub struct Market {
     feed: FeedStatus,
     heard: Option<Nanos>,
     mark: Mark,
+    published: Option<Published>,
 }
 
 /// Best bid and ask; a quantity of zero means that the side is empty.
@@ -52,10 +53,22 @@ pub struct ClosedBar {
     pub length_ns: i64,
 }
 
+/// The venue's own mark of a perpetual: it goes before all others while it is fresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Published {
+    value: i128,
+    /// Last moment at which it counts.
+    expires: Nanos,
+}
+
 /// A mark at one decimal more than the price scale.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Mark {
     value: i128,
+    /// What a long is worth: the same, or the bid.
+    long: i128,
+    /// What a short is worth: the same, or the ask.
+    short: i128,
     /// False before the first good one.
     seen: bool,
     /// Moment after which the mark is too old; `i64::MAX` while its source is good.
@@ -82,16 +95,32 @@ impl Market {
             feed: FeedStatus::Resync,
             heard: None,
             mark: Mark::default(),
+            published: None,
         }
     }
 
     /// Folds a market event. Returns true when the mark's value or life changed.
     #[inline]
+    pub fn apply(&mut self, event: &Event, instrument: &Instrument) -> bool {
+        let lapsed = self.published.filter(|published| published.expires < event.ts);
+        if let Some(Published { value, expires }) = lapsed {
+            self.published = None;
+            if !self.mark.seen {
+                // The last mark that ever was good is remembered, whosever it was.
+                self.mark = Mark { value, long: value, short: value, seen: true, expires };
+            }
+        }
+        let moved = self.fold(event, instrument);
+        lapsed.is_some() || moved
+    }
+
+    /// Folds an event. Returns true when the mark in force changed.
+    #[inline]
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "events that are no market data change no market"
     )]
-    pub fn apply(&mut self, event: &Event, instrument: &Instrument) -> bool {
+    fn fold(&mut self, event: &Event, instrument: &Instrument) -> bool {
         match event.body() {
             Body::Quote(quote) => {
                 self.heard = Some(event.ts);
@@ -126,11 +155,18 @@ impl Market {
                 return false;
             }
             Body::FeedState(state) => self.feed = state.status,
+            Body::MarkPrice(published) => {
+                let value = i128::from(published.mark.0);
+                let expires = event.ts.plus(instrument.mark_age_max_ns);
+                let before = self.mark(event.ts);
+                self.published = Some(Published { value, expires });
+                return before != Some(value);
+            }
             _ => return false,
         }
         let before = self.mark;
         self.renew_mark(event.ts, instrument);
-        self.mark != before
+        self.mark != before && self.published.is_none()
     }
 
     /// Takes the best prices. Returns whether they moved, or a side came or went.
@@ -156,13 +192,20 @@ impl Market {
         let good = self.good_mark(instrument);
         match good {
             Some(value) => {
+                let by_side = instrument.mark_liquidation && self.marks_by_touch();
+                let at_mark_scale = |price: Price| i128::from(price.0).saturating_mul(10);
+                let (long, short) = if by_side {
+                    (at_mark_scale(self.touch.bid), at_mark_scale(self.touch.ask))
+                } else {
+                    (value, value)
+                };
                 let expires = if self.carries.trades || self.marks_by_touch() {
                     Nanos(i64::MAX)
                 } else {
                     let end = self.bar.map_or(now, |bar| bar.end);
                     end.plus(self.carries.bar_ns.saturating_mul(2))
                 };
-                self.mark = Mark { value, seen: true, expires };
+                self.mark = Mark { value, long, short, seen: true, expires };
             }
             None => {
                 if self.mark.expires == Nanos(i64::MAX) {
@@ -210,13 +253,55 @@ impl Market {
     #[inline]
     #[must_use]
     pub fn mark(&self, now: Nanos) -> Option<i128> {
-        (self.mark.seen && now <= self.mark.expires).then_some(self.mark.value)
+        self.fresh(now).or_else(|| self.own(now).map(|mark| mark.value))
+    }
+
+    /// Returns what a held position is valued at: the mark, or the side of the touch that closes
+    /// it where the instrument is marked by liquidation.
+    #[inline]
+    #[must_use]
+    pub fn mark_held(&self, now: Nanos, short: bool) -> Option<i128> {
+        let side = |mark: &Mark| if short { mark.short } else { mark.long };
+        self.fresh(now).or_else(|| self.own(now).map(side))
+    }
+
+    /// Returns the mark at `now` of an instrument that a rate is computed from: it outlives its
+    /// source by `age_max_ns` instead of the instrument's own time; of bars by two of them.
+    #[must_use]
+    pub fn mark_for_rate(
+        &self,
+        now: Nanos,
+        age_max_ns: i64,
+        instrument: &Instrument,
+    ) -> Option<i128> {
+        let of_bars = !self.carries.trades && !self.marks_by_touch();
+        let longer = if of_bars || self.mark.is_good() {
+            0
+        } else {
+            age_max_ns.saturating_sub(instrument.mark_age_max_ns)
+        };
+        let expires = self.mark.expires.0.saturating_add(longer);
+        let own = self.mark.seen && now.0 <= expires;
+        self.fresh(now).or_else(|| own.then_some(self.mark.value))
+    }
+
+    /// Returns the venue's own mark while it is fresh.
+    #[inline]
+    fn fresh(&self, now: Nanos) -> Option<i128> {
+        self.published.filter(|published| now <= published.expires).map(|found| found.value)
+    }
+
+    /// Returns the mark of prices while it is good, or shortly after.
+    #[inline]
+    fn own(&self, now: Nanos) -> Option<&Mark> {
+        (self.mark.seen && now <= self.mark.expires).then_some(&self.mark)
     }
 
     /// Returns the last mark that ever was good, however old: what decides what dust is.
     #[must_use]
     pub fn last_mark(&self) -> Option<i128> {
-        self.mark.seen.then_some(self.mark.value)
+        let published = self.published.map(|published| published.value);
+        published.or_else(|| self.mark.seen.then_some(self.mark.value))
     }
 
     /// Returns the last trade's price, else the last close.
@@ -301,8 +386,14 @@ impl Image for Market {
         out.put(self.feed);
         out.put_option(self.heard);
         out.put(self.mark.value);
+        out.put(self.mark.long);
+        out.put(self.mark.short);
         out.put(self.mark.seen);
         out.put(self.mark.expires);
+        out.put(self.published.is_some());
+        let published = self.published.unwrap_or(Published { value: 0, expires: Nanos(0) });
+        out.put(published.value);
+        out.put(published.expires);
     }
 
     fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
@@ -331,7 +422,16 @@ impl Image for Market {
             BarExtra { start: from.take()?, length_ns: from.take()?, ..BarExtra::default() };
         self.feed = from.take()?;
         self.heard = from.take_option()?;
-        self.mark = Mark { value: from.take()?, seen: from.take()?, expires: from.take()? };
+        self.mark = Mark {
+            value: from.take()?,
+            long: from.take()?,
+            short: from.take()?,
+            seen: from.take()?,
+            expires: from.take()?,
+        };
+        let has_published: bool = from.take()?;
+        let published = Published { value: from.take()?, expires: from.take()? };
+        self.published = has_published.then_some(published);
         Ok(())
     }
 }

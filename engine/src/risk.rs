@@ -239,6 +239,7 @@ impl Stage for Risk {
             | Body::Bar(_)
             | Body::BarExtra(_)
             | Body::FeedState(_)
+            | Body::MarkPrice(_)
             | Body::BookLevel(_)
             | Body::BookClear(_) => self.market(event, out),
             Body::Signal(signal) => self.signal(event, &signal, out),
@@ -261,7 +262,12 @@ impl Stage for Risk {
                 self.closing = true;
                 out.push(*event);
             }
-            Body::SessionStart(_) | Body::BadInput(_) => {}
+            Body::SessionStart(_)
+            | Body::BadInput(_)
+            | Body::Funding(_)
+            | Body::FxRate(_)
+            | Body::CashFlow(_)
+            | Body::Liquidate(_) => {}
             Body::Decision(_)
             | Body::DecisionRules(_)
             | Body::LatchChanged(_)

@@ -10,9 +10,13 @@ use model::instrument::{FeeAsset, Instrument, Kind};
 use model::num::{Money, Price, Qty, Rate, Scale};
 use model::order::AccountKind;
 use model::symbol::Symbol;
+use model::time::SECOND_NS;
 
 /// Raised whenever the same inputs may decide differently. Replay of another number refuses.
 pub const SEMANTICS: u32 = 5;
+
+/// How long a rate outlives its source unless told otherwise.
+pub const RATE_AGE_MAX_NS: i64 = 60 * SECOND_NS;
 
 /// What a session is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +54,75 @@ pub struct Setup {
     pub paper: PaperSetup,
     /// Strategies' instruments that are traded, by instrument id; others are watched.
     pub traded: Vec<u32>,
+    /// Rates of other assets, and what strategies may use.
+    pub money: MoneySetup,
+}
+
+/// What makes one sum of several assets, and how it is shared out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MoneySetup {
+    /// Where the rate of each asset comes from; the reporting asset has none.
+    pub rates: Vec<RateSetup>,
+    /// How long a rate outlives its source, nanoseconds; of bars it is two of their lengths.
+    pub rate_age_max_ns: i64,
+    /// What strategies may use; the rest of the equity at start is shared by those not named.
+    pub capitals: Vec<CapitalSetup>,
+}
+
+/// Where the rate of an asset comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateSetup {
+    /// The asset.
+    pub asset: String,
+    /// The source of its rate.
+    pub from: RateSource,
+}
+
+/// The source of a rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RateSource {
+    /// The mark of an instrument that has the asset as its base or quote, by id; the other of the
+    /// two leads on, until the reporting asset is reached.
+    Via(u32),
+    /// A fixed worth of one unit in the reporting asset, 1e-9.
+    Fixed(i128),
+    /// `FxRate` records of a source.
+    Recorded,
+}
+
+/// What a strategy may use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CapitalSetup {
+    /// Name of the strategy.
+    pub strategy: String,
+    /// How much.
+    pub capital: Capital,
+}
+
+/// An amount, or a share of the equity at start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Capital {
+    /// In the reporting asset, 1e-9.
+    Amount(i128),
+    /// Of the equity at start, 1e-9.
+    Share(i64),
+}
+
+/// Rates of an own traded volume: a venue grants better ones to those who trade more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeeTier {
+    /// Volume of 30 days from which on it is granted, 1e-9 of the quote asset.
+    pub volume_from: i128,
+    /// Fee share of makers, 1e-9; negative for a rebate.
+    pub maker: i64,
+    /// Fee share of takers, 1e-9.
+    pub taker: i64,
 }
 
 /// An instrument with what its sources carry.
@@ -82,8 +155,12 @@ pub struct InstrumentSetup {
     pub fee_maker: i64,
     /// Fee share of takers, 1e-9.
     pub fee_taker: i64,
-    /// True when the fee is taken from what the fill brings.
-    pub fee_received: bool,
+    /// Asset of the fee: `received`, `quote`, or `asset:BNB`.
+    pub fee_asset: String,
+    /// Decimals to which the venue rounds fees up.
+    pub fee_decimals: u8,
+    /// Tiers above the one configured, by volume; empty where the rates stay as they are.
+    pub fee_tiers: Vec<FeeTier>,
     /// Band of `at_market`, 1e-9.
     pub protect: i64,
     /// Assumed half spread of bars and trades, 1e-9.
@@ -92,6 +169,8 @@ pub struct InstrumentSetup {
     pub mark_spread_max: i64,
     /// Life of a mark without its source, nanoseconds.
     pub mark_age_max_ns: i64,
+    /// True when longs are valued at the bid and shorts at the ask.
+    pub mark_liquidation: bool,
     /// Largest leverage.
     pub leverage_max: u32,
     /// Maintenance margin share, 1e-9.
@@ -126,6 +205,8 @@ pub struct AccountSetup {
     pub linear: bool,
     /// Opening balances: asset and amount in 1e-9.
     pub balances: Vec<(String, i128)>,
+    /// What is never sold and in no figure: asset and amount in 1e-9.
+    pub protect: Vec<(String, i128)>,
 }
 
 /// A source, for people and for fault records.
@@ -186,11 +267,14 @@ impl InstrumentSetup {
             notional_min: instrument.notional_min.0,
             fee_maker: instrument.fee_maker.0,
             fee_taker: instrument.fee_taker.0,
-            fee_received: instrument.fee_asset == FeeAsset::Received,
+            fee_asset: instrument.fee_asset.to_string(),
+            fee_decimals: instrument.fee_scale.decimals(),
+            fee_tiers: Vec::new(),
             protect: instrument.protect.0,
             half_spread: instrument.half_spread.0,
             mark_spread_max: instrument.mark_spread_max.0,
             mark_age_max_ns: instrument.mark_age_max_ns,
+            mark_liquidation: instrument.mark_liquidation,
             leverage_max: instrument.leverage_max,
             maintenance: instrument.maintenance.0,
             carries,
@@ -222,11 +306,15 @@ impl InstrumentSetup {
             notional_min: Money(self.notional_min),
             fee_maker: Rate(self.fee_maker),
             fee_taker: Rate(self.fee_taker),
-            fee_asset: if self.fee_received { FeeAsset::Received } else { FeeAsset::Quote },
+            fee_asset: FeeAsset::parse(&self.fee_asset).ok_or_else(|| {
+                refuse(format!("{}: there is no fee asset `{}`", self.symbol, self.fee_asset))
+            })?,
+            fee_scale: scale(self.fee_decimals)?,
             protect: Rate(self.protect),
             half_spread: Rate(self.half_spread),
             mark_spread_max: Rate(self.mark_spread_max),
             mark_age_max_ns: self.mark_age_max_ns,
+            mark_liquidation: self.mark_liquidation,
             leverage_max: self.leverage_max,
             maintenance: Rate(self.maintenance),
         };
@@ -234,6 +322,15 @@ impl InstrumentSetup {
             Some(why) => Err(refuse(why)),
             None => Ok(instrument),
         }
+    }
+}
+
+impl MoneySetup {
+    /// Returns the setup of a session that knows the reporting asset only and has not shared out
+    /// its equity.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self { rates: Vec::new(), rate_age_max_ns: RATE_AGE_MAX_NS, capitals: Vec::new() }
     }
 }
 

@@ -5,7 +5,7 @@ use model::instrument::{Instrument, Kind};
 
 use crate::generate::Generated;
 use crate::program::{self, Bound};
-use crate::setup::{AccountSetup, InstrumentSetup, Mode, PaperSetup, SEMANTICS, Setup};
+use crate::setup::{AccountSetup, InstrumentSetup, Mode, MoneySetup, PaperSetup, SEMANTICS, Setup};
 
 /// Returns a session of BTC and ETH, perpetuals or spot as `kind` says, with one account and no
 /// balance, and the facts of the instruments as `change` leaves them.
@@ -28,10 +28,12 @@ pub(crate) fn demo_setup(kind: Kind, change: impl Fn(&mut Instrument)) -> (Setup
             venue: "demo".to_owned(),
             linear: kind == Kind::LinearPerpetual,
             balances: Vec::new(),
+            protect: Vec::new(),
         }],
         sources: Vec::new(),
         paper: PaperSetup { order_latency_ns: 0, response_latency_ns: 0 },
         traded: vec![0, 1],
+        money: MoneySetup::plain(),
     };
     (setup, described.into_iter().map(|(instrument, _)| instrument).collect())
 }

@@ -2,17 +2,47 @@
 
 use crate::num::{MONEY_SCALE, Money, Price, Qty, Rate, Rounding, Scale, div_round};
 use crate::order::{AccountKind, Side};
-use crate::symbol::Symbol;
+use crate::symbol::{Symbol, is_asset};
 
 pub use crate::symbol::Kind;
 
+/// Decimals to which venues round fees up unless told otherwise.
+pub const FEE_DECIMALS: u8 = 8;
+
 /// In which asset a fee is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FeeAsset {
     /// In what the fill brings: base on a buy, quote on a sell. The default of spot venues.
     Received,
     /// In the quote (settlement) asset.
     Quote,
+    /// In an asset of its own, at a discount, while its free balance suffices; else received.
+    Asset(String),
+}
+
+impl FeeAsset {
+    /// Reads the word of a setup: `received`, `quote`, or `asset:` and a name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "received" => Some(Self::Received),
+            "quote" => Some(Self::Quote),
+            _ => {
+                let name = text.strip_prefix("asset:").filter(|name| is_asset(name))?;
+                Some(Self::Asset(name.to_owned()))
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for FeeAsset {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Received => out.write_str("received"),
+            Self::Quote => out.write_str("quote"),
+            Self::Asset(name) => write!(out, "asset:{name}"),
+        }
+    }
 }
 
 /// Everything that is known of an instrument. Prices and quantities are mantissas at the scales.
@@ -46,6 +76,8 @@ pub struct Instrument {
     pub fee_taker: Rate,
     /// Asset of the fee.
     pub fee_asset: FeeAsset,
+    /// Decimals to which the venue rounds fees up, at most nine.
+    pub fee_scale: Scale,
     /// How far an `at_market` order may go beyond the touch.
     pub protect: Rate,
     /// Half of the spread assumed where data has none (bars and trades only).
@@ -54,6 +86,8 @@ pub struct Instrument {
     pub mark_spread_max: Rate,
     /// How long a mark outlives its source, in nanoseconds.
     pub mark_age_max_ns: i64,
+    /// Longs are valued at the bid and shorts at the ask, instead of both at the middle.
+    pub mark_liquidation: bool,
     /// Largest leverage of a perpetual; 1 on spot.
     pub leverage_max: u32,
     /// Maintenance margin as a share of the position's value; 0 on spot.
@@ -136,6 +170,9 @@ impl Instrument {
         }
         if self.qty_min.0 < 0 || self.qty_max < self.qty_min {
             return Some(format!("{name}: the quantity range is empty"));
+        }
+        if self.fee_scale.decimals() > MONEY_SCALE {
+            return Some(format!("{name}: fees have at most {MONEY_SCALE} decimals"));
         }
         if self.leverage_max == 0 {
             return Some(format!("{name}: max_leverage must be at least 1"));

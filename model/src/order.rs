@@ -35,6 +35,8 @@ pub enum Liquidity {
     /// The order took what was shown.
     #[default]
     Taker = 1,
+    /// The venue closed a position that its margin no longer held.
+    Liquidation = 2,
 }
 
 /// What a strategy asks for with a signal.
@@ -156,6 +158,10 @@ pub enum InputFault {
     BadBar = 10,
     /// The best bid is not below the best ask.
     Crossed = 11,
+    /// A funding without the mark that it is computed by: what was paid is not known.
+    NoMark = 12,
+    /// A cash flow or rate names an account or asset that the session does not have.
+    UnknownAccount = 13,
 }
 
 /// How a session ended.
@@ -193,6 +199,23 @@ pub enum AccountKind {
     Cash = 0,
     /// Linear perpetuals: margin and profit in the quote asset.
     Linear = 1,
+}
+
+/// Why money came or went without a trade.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum FlowReason {
+    /// Brought in from outside.
+    #[default]
+    Deposit = 0,
+    /// Taken out.
+    Withdrawal = 1,
+    /// One half of a move between accounts of the session: the two halves sum to zero.
+    Transfer = 2,
+    /// One half of a conversion that was no order, such as that of dust.
+    Conversion = 3,
+    /// Set right by a person: what the venue's own report says.
+    Adjustment = 4,
 }
 
 impl Side {

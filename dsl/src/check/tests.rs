@@ -303,10 +303,12 @@ fn instrument(symbol: &model::symbol::Symbol) -> model::instrument::Instrument {
         fee_maker: Rate(200_000),
         fee_taker: Rate(500_000),
         fee_asset: FeeAsset::Received,
+        fee_scale: Scale::new(8).unwrap(),
         protect: Rate(5_000_000),
         half_spread: Rate(0),
         mark_spread_max: Rate(0),
         mark_age_max_ns: 0,
+        mark_liquidation: false,
         leverage_max: 3,
         maintenance: Rate(5_000_000),
     }

@@ -7,7 +7,8 @@ use engine::program::{Checked, candidates};
 use engine::session::journaled::{JournalSpec, is_taken};
 use engine::session::run_id;
 use engine::setup::{
-    AccountSetup, Carried, InstrumentSetup, Mode, PaperSetup, SEMANTICS, Setup, SourceSetup,
+    AccountSetup, Carried, InstrumentSetup, Mode, MoneySetup, PaperSetup, SEMANTICS, Setup,
+    SourceSetup,
 };
 use engine::topology::{Placement, available_cores, place};
 use journal::SinkKind;
@@ -86,6 +87,7 @@ impl Plan<'_> {
             sources: self.sources,
             paper,
             traded,
+            money: MoneySetup::plain(),
         };
         setup.run_id = format!("{:032x}", run_id(&setup, &self.checked.sources).0);
         Ok(setup)
@@ -193,6 +195,7 @@ impl Plan<'_> {
                 venue,
                 linear,
                 balances: vec![(self.reporting.to_owned(), i128::from(capital))],
+                protect: Vec::new(),
             });
         }
         Ok(accounts)

@@ -1,9 +1,9 @@
 //! The sequencer: stamps, ties, day rolls, and an image that goes on as the original.
 
 use model::codec::{Image, ImageReader, ImageWriter};
-use model::event::{OrderSent, Wake};
+use model::event::{CashFlow, Funding, Kind as EventKind, MarkPrice, OrderSent, Wake};
 use model::instrument::Kind;
-use model::num::{Price, Qty};
+use model::num::{Price, Qty, Rate};
 use model::order::TimeInForce;
 use model::time::SECOND_NS;
 
@@ -145,4 +145,65 @@ fn at_equal_times_bars_close_first_then_data_then_reports_then_timers() {
     assert_eq!(feed.next(Some(at.plus(1))), Some(Next::Timer(at)));
     feed.fire_timer(at);
     assert_eq!(feed.next(None), None);
+}
+
+#[test]
+fn what_accounts_need_is_taken_from_a_source_or_told_as_a_fault() {
+    let mark = |mark| Body::MarkPrice(MarkPrice { mark: Price(mark), venue_ts: Nanos(0) });
+    let funding = |mark| {
+        let (rate, mark) = (Rate(100_000), Price(mark));
+        Body::Funding(Funding { rate, mark, ..Funding::default() })
+    };
+    let rate = |from, rate| {
+        let (from, to, rate) = (AssetId(from), AssetId(0), Money(rate));
+        Body::FxRate(FxRate { rate, from, to, fixed: false })
+    };
+    let flow = |account, asset| {
+        let (account, asset) = (AccountId(account), AssetId(asset));
+        Body::CashFlow(CashFlow { amount: Money(5), account, asset, ..CashFlow::default() })
+    };
+    let rows = [
+        (mark(5), None),
+        (mark(0), Some(InputFault::NotPositive)),
+        (funding(5), None),
+        (funding(0), Some(InputFault::NoMark)),
+        (rate(1, 5), None),
+        (rate(1, 0), Some(InputFault::NotPositive)),
+        (rate(9, 5), Some(InputFault::UnknownAccount)),
+        (flow(0, 2), None),
+        (flow(1, 2), Some(InputFault::UnknownAccount)),
+        (flow(0, 3), Some(InputFault::UnknownAccount)),
+    ];
+    let mut feed = feed();
+    let mut bad = 0;
+    for (body, fault) in rows {
+        let ts = feed.now().plus(5);
+        let updates = vec![(InstrumentId(0), body)];
+        feed.ingest(&Message { ts, source: 3, updates });
+        let [event] = feed.batch() else { panic!("one record of {body:?}") };
+        match fault {
+            None => assert_eq!(event.body(), body),
+            Some(fault) => {
+                bad += 1;
+                let expected = BadInput { line: 0, count: 1, source: 3, fault };
+                assert_eq!(event.body(), Body::BadInput(expected), "{body:?}");
+            }
+        }
+        assert_eq!((event.flags, feed.counts().bad), (FLAG_LAST, bad));
+    }
+}
+
+#[test]
+fn rates_of_the_configuration_enter_when_the_session_begins() {
+    let (mut setup, instruments) = demo_setup(Kind::LinearPerpetual, |_| {});
+    let from = RateSource::Fixed(2_000_000_000);
+    setup.money.rates.push(RateSetup { asset: "ETH".to_owned(), from });
+    let paper = Paper::new(&instruments, &[], &[], &setup.paper, &setup.assets);
+    let mut feed = Feed::new(&setup, &instruments, Bars::default(), paper);
+    feed.begin(START);
+    let rates: Vec<_> = feed.batch().iter().filter(|e| e.kind() == EventKind::FxRate).collect();
+    let [rate] = rates.as_slice() else { panic!("one rate") };
+    let expected = FxRate { rate: Money::units(2), from: AssetId(2), to: AssetId(0), fixed: true };
+    assert_eq!((rate.body(), rate.flags), (Body::FxRate(expected), FLAG_DERIVED));
+    assert_eq!(feed.batch().last().map(Event::kind), Some(EventKind::DayRoll));
 }

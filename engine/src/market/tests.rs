@@ -1,6 +1,6 @@
 //! Marks by the contract: sources, width, age.
 
-use model::event::{FeedState, Payload, Trade};
+use model::event::{FeedState, MarkPrice, Payload, Trade};
 use model::id::{InstrumentId, Seq};
 use model::instrument::{FeeAsset, Kind};
 use model::num::{Money, Rate, Scale};
@@ -25,10 +25,12 @@ fn instrument() -> Instrument {
         fee_maker: Rate(0),
         fee_taker: Rate(0),
         fee_asset: FeeAsset::Quote,
+        fee_scale: Scale::new(8).unwrap(),
         protect: Rate(5_000_000),
         half_spread: Rate(100_000),
         mark_spread_max: Rate(10_000_000),
         mark_age_max_ns: 10 * SECOND_NS,
+        mark_liquidation: false,
         leverage_max: 1,
         maintenance: Rate(0),
     }
@@ -224,4 +226,51 @@ fn a_mark_is_renewed_by_whatever_changes_it() {
             before = mark;
         }
     }
+}
+
+#[test]
+fn the_mark_that_a_venue_publishes_goes_first_while_it_is_fresh() {
+    let mut feed = Feed::new(QUOTES);
+    feed.quote(1, 1_000, 1_005);
+    let published = MarkPrice { mark: Price(10_100), venue_ts: Nanos(0) };
+    assert!(feed.send(5, &published));
+    assert_eq!(feed.market.mark(at(5)), Some(10_100));
+    assert!(!feed.send(6, &published), "the same mark again moves nothing");
+    assert!(!feed.quote(7, 990, 995), "what is not in force moves nothing");
+    assert_eq!(feed.market.mark(at(16)), Some(10_100));
+    assert_eq!(feed.market.mark(at(17)), Some(9_925), "then prices mark again");
+    assert!(feed.quote(17, 990, 995), "the first event behind it tells");
+    assert!(!feed.quote(18, 990, 995));
+}
+
+#[test]
+fn a_published_mark_is_remembered_when_nothing_else_is_known() {
+    let mut feed = Feed::new(QUOTES);
+    feed.send(5, &MarkPrice { mark: Price(10_100), venue_ts: Nanos(0) });
+    assert!(feed.send(16, &FeedState { status: FeedStatus::Gap, ..FeedState::default() }));
+    assert_eq!(feed.market.mark(at(16)), None);
+    assert_eq!(feed.market.last_mark(), Some(10_100));
+}
+
+#[test]
+fn by_liquidation_longs_are_worth_the_bid_and_shorts_the_ask() {
+    let mut feed = Feed::new(QUOTES);
+    feed.instrument.mark_liquidation = true;
+    feed.quote(1, 1_000, 1_005);
+    let held = |feed: &Feed, short| feed.market.mark_held(at(1), short);
+    assert_eq!((held(&feed, false), held(&feed, true)), (Some(10_000), Some(10_050)));
+    assert_eq!(feed.market.mark(at(1)), Some(10_025), "orders are valued at the middle");
+    feed.send(1, &MarkPrice { mark: Price(10_010), venue_ts: Nanos(0) });
+    assert_eq!((held(&feed, false), held(&feed, true)), (Some(10_010), Some(10_010)));
+}
+
+#[test]
+fn a_rate_outlives_the_mark_that_it_is_made_from() {
+    let mut feed = Feed::new(QUOTES);
+    feed.quote(1, 1_000, 1_005);
+    feed.send(2, &FeedState { status: FeedStatus::Gap, ..FeedState::default() });
+    let rate =
+        |second| feed.market.mark_for_rate(at(second), 60 * SECOND_NS, &feed.instrument.clone());
+    assert_eq!((feed.market.mark(at(13)), rate(62)), (None, Some(10_025)));
+    assert_eq!(rate(63), None);
 }

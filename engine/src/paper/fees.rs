@@ -2,13 +2,8 @@
 
 use model::id::AssetId;
 use model::instrument::{FeeAsset, Instrument, Kind};
-use model::num::{RATE_SCALE, Rate, Rounding, rescale};
+use model::num::{MONEY_SCALE, RATE_SCALE, Rate, Rounding, rescale};
 use model::order::{Liquidity, Side};
-
-/// Decimals of a fee.
-const FEE_DECIMALS: u8 = 8;
-/// Units of 1e-9 in one unit of the fee scale.
-const FEE_UNIT: i128 = 10;
 
 /// The fee schedule of one instrument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +17,8 @@ pub(super) struct Fees {
     quote: AssetId,
     price_decimals: u8,
     qty_decimals: u8,
+    /// Decimals that fees are rounded up to.
+    fee_decimals: u8,
 }
 
 impl Fees {
@@ -41,6 +38,7 @@ impl Fees {
             quote,
             price_decimals: instrument.price_scale.decimals(),
             qty_decimals: instrument.qty_scale.decimals(),
+            fee_decimals: instrument.fee_scale.decimals(),
         })
     }
 
@@ -55,7 +53,7 @@ impl Fees {
     ) -> Option<(i64, AssetId)> {
         let rate = match liquidity {
             Liquidity::Maker => self.maker,
-            Liquidity::Taker => self.taker,
+            Liquidity::Taker | Liquidity::Liquidation => self.taker,
         };
         let share = i128::from(qty).checked_mul(i128::from(rate.0))?;
         let decimals = self.qty_decimals.checked_add(RATE_SCALE)?;
@@ -66,8 +64,9 @@ impl Fees {
             (value, decimals.checked_add(self.price_decimals)?, self.quote)
         };
         // Up, also for a rebate: the venue never pays the fraction.
-        let units = rescale(exact, decimals, FEE_DECIMALS, Rounding::Ceil)?;
-        let fee = i64::try_from(units.checked_mul(FEE_UNIT)?).ok()?;
+        let units = rescale(exact, decimals, self.fee_decimals, Rounding::Ceil)?;
+        let nano = rescale(units, self.fee_decimals, MONEY_SCALE, Rounding::Ceil)?;
+        let fee = i64::try_from(nano).ok()?;
         Some((fee, asset))
     }
 }

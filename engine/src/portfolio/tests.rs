@@ -9,7 +9,9 @@ use model::symbol::Symbol;
 use model::time::SECOND_NS;
 
 use super::*;
-use crate::setup::{AccountSetup, Carried, InstrumentSetup, Mode, PaperSetup, SEMANTICS};
+use crate::setup::{
+    AccountSetup, Carried, InstrumentSetup, Mode, MoneySetup, PaperSetup, SEMANTICS,
+};
 
 const UNIT: i128 = 1_000_000_000;
 const ID: InstrumentId = InstrumentId(0);
@@ -33,10 +35,12 @@ fn instrument(kind: Kind) -> Instrument {
         fee_maker: Rate(200_000),
         fee_taker: Rate(500_000),
         fee_asset: if linear { FeeAsset::Quote } else { FeeAsset::Received },
+        fee_scale: Scale::new(8).unwrap(),
         protect: Rate(5_000_000),
         half_spread: Rate(100_000),
         mark_spread_max: Rate(10_000_000),
         mark_age_max_ns: 10 * SECOND_NS,
+        mark_liquidation: false,
         leverage_max: if linear { 3 } else { 1 },
         maintenance: Rate(5_000_000),
     }
@@ -67,10 +71,12 @@ impl Desk {
                 venue: "venue".to_owned(),
                 linear: kind == Kind::LinearPerpetual,
                 balances: Vec::new(),
+                protect: Vec::new(),
             }],
             sources: Vec::new(),
             paper: PaperSetup { order_latency_ns: 0, response_latency_ns: 0 },
             traded: vec![0],
+            money: MoneySetup::plain(),
         };
         let mut portfolio = Portfolio::new(&setup, &instruments);
         for (asset, total) in balances {

@@ -169,7 +169,7 @@ impl Portfolio {
             (Kind::Spot, Side::Buy) => {
                 let value = order.value_at_limit(facts)?;
                 let fee = match facts.fee_asset {
-                    FeeAsset::Received => Money::ZERO,
+                    FeeAsset::Received | FeeAsset::Asset(_) => Money::ZERO,
                     FeeAsset::Quote => value.times_rate(facts.fee_taker, Rounding::Ceil)?,
                 };
                 Some((quote, value.checked_add(fee)?))

@@ -6,8 +6,8 @@
 use crate::id::{AccountId, AssetId, OrderNo, StrategyId};
 use crate::num::{Money, Price, Qty, Rate};
 use crate::order::{
-    AccountKind, Action, CancelReason, Cause, DoneReason, EndReason, FeedStatus, InputFault,
-    LatchState, Liquidity, Side, TimeInForce, Verdict,
+    AccountKind, Action, CancelReason, Cause, DoneReason, EndReason, FeedStatus, FlowReason,
+    InputFault, LatchState, Liquidity, Side, TimeInForce, Verdict,
 };
 use crate::reject::Code;
 use crate::time::{Date, Nanos};
@@ -114,7 +114,7 @@ macro_rules! enum_fields {
 enum_fields! {
     Side { Buy, Sell }
     TimeInForce { Gtc, Ioc, Fok }
-    Liquidity { Maker, Taker }
+    Liquidity { Maker, Taker, Liquidation }
     Action { Enter, Exit, CancelEntries, CancelExit }
     Verdict { Approve, Deny }
     Cause { Known, Overflow, DivZero, Missing, Warmup, Flat }
@@ -123,9 +123,10 @@ enum_fields! {
     FeedStatus { Synced, Gap, Stale, Resync }
     InputFault {
         Malformed, OffGrid, NotPositive, TooLarge, UnknownSymbol, Gap, OutOfOrder, ClockBack,
-        Truncated, UnknownKind, BadBar, Crossed
+        Truncated, UnknownKind, BadBar, Crossed, NoMark, UnknownAccount
     }
     EndReason { EndOfData, Requested, SourceFailed }
     LatchState { Waiting, Armed, Ended }
     AccountKind { Cash, Linear }
+    FlowReason { Deposit, Withdrawal, Transfer, Conversion, Adjustment }
 }

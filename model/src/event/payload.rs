@@ -5,10 +5,10 @@ use super::{Field, Lane, PAYLOAD_BYTES};
 #[cfg(doc)]
 use crate::id::ALL_STRATEGIES;
 use crate::id::{AccountId, AssetId, OrderNo, StrategyId};
-use crate::num::{Money, Price, Qty};
+use crate::num::{Money, Price, Qty, Rate};
 use crate::order::{
-    AccountKind, Action, CancelReason, Cause, DoneReason, EndReason, FeedStatus, InputFault,
-    LatchState, Liquidity, Side, TimeInForce, Verdict,
+    AccountKind, Action, CancelReason, Cause, DoneReason, EndReason, FeedStatus, FlowReason,
+    InputFault, LatchState, Liquidity, Side, TimeInForce, Verdict,
 };
 use crate::reject::Code;
 use crate::time::{Date, Nanos};
@@ -248,6 +248,53 @@ kinds! {
         /// Kind of the account.
         kind: AccountKind,
     }
+    /// The price that the venue values open contracts at and settles funding by.
+    14 Input MarkPrice {
+        /// The mark, at one decimal more than the instrument's price scale.
+        mark: Price,
+        /// The venue's own time, 0 when unknown.
+        venue_ts: Nanos,
+    }
+    /// A payment between longs and shorts of a perpetual: `-P * multiplier * mark * rate` is added
+    /// to the balance, or the amount that the venue stated.
+    15 Input Funding {
+        /// Share of the position's value; positive when longs pay.
+        rate: Rate,
+        /// The mark that it is computed by, at one decimal more than the instrument's price scale;
+        /// a record without one is a [`BadInput`].
+        mark: Price,
+        /// The venue's own time, 0 when unknown.
+        venue_ts: Nanos,
+        /// The venue's amount in units of 1e-9 of the settlement asset, when `stated`.
+        amount: i64,
+        /// True when the venue stated the amount (live): it is booked as it is.
+        stated: bool,
+    }
+    /// What one unit of an asset is worth in another: a fixed rate of the configuration, or a
+    /// recorded one.
+    16 Input FxRate {
+        /// Units of 1e-9 of `to` for one unit of `from`, positive.
+        rate: Money,
+        /// The asset that is valued.
+        from: AssetId,
+        /// The asset that it is valued in.
+        to: AssetId,
+        /// True for a rate of the configuration: it never becomes stale.
+        fixed: bool,
+    }
+    /// Money that comes, goes or moves without a trade: no profit, whatever its sign.
+    17 Input CashFlow {
+        /// Signed amount in units of 1e-9 of the asset.
+        amount: Money,
+        /// The account.
+        account: AccountId,
+        /// The asset.
+        asset: AssetId,
+        /// Operator who ordered it, 0 for the venue itself.
+        by: u16,
+        /// Why.
+        reason: FlowReason,
+    }
     /// The venue works an order.
     20 Input OrderAck {
         /// The order.
@@ -467,5 +514,13 @@ kinds! {
     70 Internal Settled {
         /// Number of the message, from 1.
         message: u64,
+    }
+    /// Risk found that a linear position must be liquidated: the simulated venue closes it. Between
+    /// stages only: the fills and ends that follow are in the journal.
+    71 Internal Liquidate {
+        /// Signed position to be closed, at the instrument's quantity scale.
+        qty: Qty,
+        /// The price that it is closed at.
+        price: Price,
     }
 }

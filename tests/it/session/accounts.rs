@@ -243,7 +243,7 @@ impl Books {
             let (base, quote) = self.assets(at);
             let asset = if signal.side == Side::Buy { quote } else { base };
             // Fees are taken from what a fill brings in these sessions, so none is locked.
-            assert!(self.setup.instruments[at].fee_received);
+            assert_eq!(self.setup.instruments[at].fee_asset, "received");
             locked = match signal.side {
                 Side::Buy => up(&(&approved * &limit), 9),
                 Side::Sell => approved.clone(),
@@ -308,9 +308,9 @@ impl Books {
         let (base, quote) = self.assets(at);
         let rate = match fill.liquidity {
             Liquidity::Maker => facts.fee_maker,
-            Liquidity::Taker => facts.fee_taker,
+            Liquidity::Taker | Liquidity::Liquidation => facts.fee_taker,
         };
-        let in_base = facts.fee_received && fill.side == Side::Buy;
+        let in_base = facts.fee_asset == "received" && fill.side == Side::Buy;
         let on = if in_base { qty.clone() } else { price * qty };
         assert_eq!(fill.fee_asset.0, if in_base { base } else { quote });
         assert_eq!(scaled(fill.fee, 9), up(&(on * scaled(rate, 9)), 8), "{fill:?}");

@@ -11,7 +11,7 @@ use engine::replay::{JournalSource, Origin, Replayed};
 use engine::session::journaled::{JournalSpec, Ran};
 use engine::session::{Session, Summary, ToTheEnd};
 use engine::setup::{
-    AccountSetup, InstrumentSetup, Mode, PaperSetup, SEMANTICS, Setup, SourceSetup,
+    AccountSetup, InstrumentSetup, Mode, MoneySetup, PaperSetup, SEMANTICS, Setup, SourceSetup,
 };
 use engine::source::Source;
 use engine::topology::Placement;
@@ -71,10 +71,12 @@ pub(crate) fn generated(seed: u64, seconds: u64, texts: Vec<RulesText>) -> (Sess
             venue: "demo".to_owned(),
             linear: true,
             balances: vec![("USDT".to_owned(), 10_000_000_000_000)],
+            protect: Vec::new(),
         }],
         sources: vec![SourceSetup { ..market.describe() }],
         paper: PaperSetup { order_latency_ns: 2_000_000, response_latency_ns: 2_000_000 },
         traded: vec![0, 1],
+        money: MoneySetup::plain(),
     };
     let checked = program::load(texts).expect("rules");
     (Session::build(setup, &checked).expect("a session"), market)

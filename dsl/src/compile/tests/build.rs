@@ -65,10 +65,12 @@ pub(crate) fn instrument() -> Instrument {
         fee_maker: Rate(0),
         fee_taker: Rate(0),
         fee_asset: FeeAsset::Received,
+        fee_scale: Scale::new(8).unwrap(),
         protect: Rate(5_000_000),
         half_spread: Rate(0),
         mark_spread_max: Rate(0),
         mark_age_max_ns: 0,
+        mark_liquidation: false,
         leverage_max: 1,
         maintenance: Rate(0),
     }

@@ -5,7 +5,7 @@
 //! data ([`Grid`]). Texts are read exactly, never through a float.
 
 use model::decimal::{Decimal, DecimalError, format_trimmed, parse_mantissa};
-use model::instrument::{FeeAsset, Instrument, Kind};
+use model::instrument::{FEE_DECIMALS, FeeAsset, Instrument, Kind};
 use model::num::{MONEY_SCALE, Money, Price, Qty, RATE_SCALE, Rate, SCALE_MAX, Scale};
 use model::symbol::{Symbol, is_asset};
 use serde::Deserialize;
@@ -84,8 +84,10 @@ facts! {
     fee_maker,
     /// Fee share of fills that took.
     fee_taker,
-    /// `received` or `quote`.
+    /// `received`, `quote`, or `asset:BNB`.
     fee_asset,
+    /// Decimals to which the venue rounds fees up.
+    fee_decimals,
     /// How far an `at_market` order may go beyond the touch.
     protect,
     /// Half of the spread assumed where data has none.
@@ -94,6 +96,8 @@ facts! {
     max_mark_spread,
     /// How long a mark outlives its source.
     max_mark_age,
+    /// `mid`, or `liquidation`: longs at the bid, shorts at the ask.
+    mark,
     /// Largest leverage of a perpetual.
     max_leverage,
     /// Maintenance margin of a perpetual.
@@ -139,8 +143,8 @@ fn parse_spec(text: &str) -> Result<(Symbol, Facts), DataError> {
         let (name, value) = (name.trim(), value.trim());
         if name == "symbol" || !facts.state(name, value) {
             let known = "tick, lot, price_decimals, qty_decimals, min_qty, max_qty, min_notional, \
-                 fee_maker, fee_taker, fee_asset, protect, half_spread, max_mark_spread, \
-                 max_mark_age, max_leverage, maintenance_rate, settle, venue_symbol";
+                 fee_maker, fee_taker, fee_asset, fee_decimals, protect, half_spread, \
+                 max_mark_spread, max_mark_age, mark, max_leverage, maintenance_rate, settle, venue_symbol";
             return Err(refuse(format!("there is no fact `{name}`; known are {known}")));
         }
     }
@@ -171,9 +175,17 @@ pub(super) fn build(symbol: &Symbol, facts: &Facts, grid: Grid) -> Result<Instru
         read.step("lot", &facts.lot, qty_decimals, grid.qty_decimals, MONEY_SCALE)?;
     let fee_asset = match facts.fee_asset.as_deref() {
         None if perpetual => FeeAsset::Quote,
-        None | Some("received") => FeeAsset::Received,
-        Some("quote") => FeeAsset::Quote,
-        Some(value) => return Err(read.refuse("fee_asset", value, "is not `received` or `quote`")),
+        None => FeeAsset::Received,
+        Some(value) => FeeAsset::parse(value).ok_or_else(|| {
+            read.refuse("fee_asset", value, "is not `received`, `quote` or `asset:` and a name")
+        })?,
+    };
+    let fee_decimals = read.decimals("fee_decimals", &facts.fee_decimals)?;
+    let fee_scale = fee_decimals.and_then(|decimals| u8::try_from(decimals).ok());
+    let mark_liquidation = match facts.mark.as_deref() {
+        None | Some("mid") => false,
+        Some("liquidation") => true,
+        Some(value) => return Err(read.refuse("mark", value, "is not `mid` or `liquidation`")),
     };
     let settle = facts.settle.clone().unwrap_or_else(|| symbol.quote.clone());
     if !is_asset(&settle) {
@@ -204,10 +216,12 @@ pub(super) fn build(symbol: &Symbol, facts: &Facts, grid: Grid) -> Result<Instru
         fee_maker: read.share("fee_maker", &facts.fee_maker, FEES)?,
         fee_taker: read.share("fee_taker", &facts.fee_taker, FEES)?,
         fee_asset,
+        fee_scale: Scale::new(fee_scale.unwrap_or(FEE_DECIMALS)).unwrap_or_default(),
         protect: read.share("protect", &facts.protect, SHARES)?,
         half_spread: read.share("half_spread", &facts.half_spread, SHARES)?,
         mark_spread_max: read.share("max_mark_spread", &facts.max_mark_spread, SHARES)?,
         mark_age_max_ns: read.duration("max_mark_age", &facts.max_mark_age)?,
+        mark_liquidation,
         leverage_max: if perpetual { leverage } else { 1 },
         maintenance: if perpetual {
             read.share("maintenance_rate", &facts.maintenance_rate, SHARES)?

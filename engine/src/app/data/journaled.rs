@@ -10,7 +10,7 @@ use engine::replay::{JournalSource, Origin};
 use engine::setup::{Carried, SourceSetup};
 use journal::{at_rest, info};
 use model::decimal::{Decimal, format_trimmed};
-use model::instrument::{FeeAsset, Instrument};
+use model::instrument::Instrument;
 use model::num::{MONEY_SCALE, Qty, RATE_SCALE};
 use model::order::EndReason;
 use model::symbol::Symbol;
@@ -146,10 +146,6 @@ pub(super) fn facts_of(instrument: &Instrument) -> Facts {
     let (price, qty) = (instrument.price_scale.decimals(), instrument.qty_scale.decimals());
     let number = |mantissa: i64, decimals| Some(format_trimmed(i128::from(mantissa), decimals));
     let share = |rate: i64| number(rate, RATE_SCALE);
-    let fee_asset = match instrument.fee_asset {
-        FeeAsset::Received => "received",
-        FeeAsset::Quote => "quote",
-    };
     let own_qty =
         |value: Qty, by_lot: Qty| if value == by_lot { None } else { number(value.0, qty) };
     Facts {
@@ -165,11 +161,13 @@ pub(super) fn facts_of(instrument: &Instrument) -> Facts {
         min_notional: Some(format_trimmed(instrument.notional_min.0, MONEY_SCALE)),
         fee_maker: share(instrument.fee_maker.0),
         fee_taker: share(instrument.fee_taker.0),
-        fee_asset: Some(fee_asset.to_owned()),
+        fee_asset: Some(instrument.fee_asset.to_string()),
         protect: share(instrument.protect.0),
+        fee_decimals: Some(instrument.fee_scale.decimals().to_string()),
         half_spread: share(instrument.half_spread.0),
         max_mark_spread: share(instrument.mark_spread_max.0),
         max_mark_age: Some(format!("{}ns", instrument.mark_age_max_ns)),
+        mark: Some(if instrument.mark_liquidation { "liquidation" } else { "mid" }.to_owned()),
         max_leverage: Some(instrument.leverage_max.to_string()),
         maintenance_rate: share(instrument.maintenance.0),
     }
