@@ -18,16 +18,22 @@ use crate::typed::{Invariant, Program};
 mod block;
 /// All codes, with what they mean.
 pub mod codes;
+/// Whether two updates can happen at once.
+mod exclusive;
 /// Expressions.
 mod expr;
 /// What is probably not meant.
 mod lints;
+/// States, updates and windows.
+mod memory;
 /// Functions and fields.
 mod names;
 /// Parameters.
 mod params;
 /// Names, fields and calls in expressions.
 mod path;
+/// Cooldowns and throttles.
+mod rate;
 /// Risk blocks.
 mod risk;
 /// Names of a block.

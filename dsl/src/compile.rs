@@ -26,12 +26,15 @@ use model::id::AssetId;
 use model::instrument::Instrument;
 
 use crate::diagnostics::Diagnostic;
-pub use crate::evaluate::{CapCode, LatchCode, RiskCode, RuleCode, StrategyCode};
+pub use crate::evaluate::{
+    CapCode, CooldownCode, LatchCode, RiskCode, RuleCode, StrategyCode, ThrottleCode,
+};
 use crate::span::Span;
 use crate::typed::{RiskBlock, Strategy};
 
 mod graph;
 mod lower;
+mod memory;
 mod number;
 mod risk;
 mod strategy;

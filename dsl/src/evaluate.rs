@@ -17,6 +17,8 @@ use model::order::Cause;
 use crate::schema::Field;
 use crate::value::{Truth, Value};
 
+/// What happens to a block's memory on an event.
+mod occasion;
 /// What the operations do.
 pub(crate) mod op;
 /// Numbers out of registers, rounded.
@@ -24,8 +26,13 @@ pub(crate) mod readout;
 mod risk;
 mod strategy;
 
+pub(crate) use occasion::{IntakeCode, StateCode, UpdateCode};
+pub use occasion::{OccasionCode, Place};
 use op::Op;
-pub use risk::{CapBound, CapCode, CheckCode, LatchCode, RiskCode};
+pub(crate) use risk::OCCASIONS;
+pub use risk::{
+    CapBound, CapCode, CheckCode, CooldownCode, LatchCode, LimitCode, RiskCode, ThrottleCode,
+};
 pub(crate) use strategy::SizeCode;
 pub use strategy::{OrderTerms, RuleCode, SizeTerms, StrategyCode};
 
@@ -58,10 +65,25 @@ pub struct Input {
     pub asset: Option<AssetId>,
 }
 
+/// One question to the memory of the block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Recall {
+    /// State number so-and-so.
+    State(u16),
+    /// Window number so-and-so.
+    Window(u16),
+}
+
 /// Answers what a program reads. Each distinct input is asked once in a run of a section.
 pub trait Facts {
     /// Returns the fact, or `na` with its cause.
     fn read(&self, input: &Input) -> Value;
+
+    /// Returns what the block remembers; blocks without memory never ask.
+    fn recall(&self, what: Recall) -> Value {
+        let _ = what;
+        Value::MISSING
+    }
 }
 
 /// Places are below the length, as the compiler made them; masked, they need no test.
@@ -106,6 +128,17 @@ pub(crate) struct Load {
     pub(crate) width: u128,
 }
 
+/// What the block remembers, read into a register within a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Recalled {
+    pub(crate) what: Recall,
+    pub(crate) dst: u16,
+    /// Smallest value admitted.
+    pub(crate) lo: i128,
+    /// Largest value admitted, less the smallest.
+    pub(crate) width: u128,
+}
+
 /// A part of a program that runs in one go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Section {
@@ -113,6 +146,8 @@ pub(crate) struct Section {
     pub(crate) loads: Vec<Load>,
     /// Register of the first fact.
     pub(crate) first: u16,
+    /// What the block remembers, each with its register.
+    pub(crate) recalls: Vec<Recalled>,
     /// Operations, in the order of computing.
     pub(crate) ops: Vec<Op>,
     /// Series updates, in the order of the series.
@@ -189,14 +224,19 @@ impl Section {
     fn load<F: Facts>(&self, facts: &F, file: &mut File) {
         let mut slots = file.iter_mut().skip(register(self.first));
         for load in &self.loads {
-            let Some(slot) = slots.next() else { return };
+            let Some(slot) = slots.next() else { break };
             *slot = load.read(facts);
+        }
+        for recalled in &self.recalls {
+            let value = admit(facts.recall(recalled.what), recalled.lo, recalled.width);
+            set(file, recalled.dst, value);
         }
     }
 
     /// Returns the number of steps.
     pub(crate) fn ops(&self) -> usize {
-        self.ops.len().saturating_add(self.loads.len()).saturating_add(self.updates.len())
+        let reads = self.loads.len().saturating_add(self.recalls.len());
+        self.ops.len().saturating_add(reads).saturating_add(self.updates.len())
     }
 
     /// Returns the number of operations that test for overflow.
@@ -210,19 +250,15 @@ impl Load {
     /// before the first is asked for, again for each section.
     #[inline(always)]
     fn read<F: Facts>(&self, facts: &F) -> Value {
-        self.admit(std::hint::black_box(facts).read(&self.input))
+        admit(std::hint::black_box(facts).read(&self.input), self.lo, self.width)
     }
+}
 
-    /// The proofs of the compiler rest on this test, not on the good will of the facts.
-    #[inline(always)]
-    fn admit(&self, value: Value) -> Value {
-        // One unsigned test for both ends; every `na` lies far below any range.
-        if value.raw().wrapping_sub(self.lo).cast_unsigned() <= self.width {
-            value
-        } else {
-            outside(value)
-        }
-    }
+/// The proofs of the compiler rest on this test, not on the good will of the facts.
+#[inline(always)]
+fn admit(value: Value, lo: i128, width: u128) -> Value {
+    // One unsigned test for both ends; every `na` lies far below any range.
+    if value.raw().wrapping_sub(lo).cast_unsigned() <= width { value } else { outside(value) }
 }
 
 /// The one loop over operations, for all programs: small enough to stay in the cache.

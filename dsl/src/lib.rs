@@ -30,6 +30,8 @@ pub mod evaluate;
 pub mod indicator;
 /// Limits of the language, with their reasons.
 pub mod limits;
+/// What a block remembers: states and windows.
+pub mod memory;
 /// From text to the syntax tree.
 pub mod parse;
 /// The fields that rules can read.

@@ -32,5 +32,15 @@ pub const DECIMALS_MAX: usize = 18;
 /// LIMIT: length of a series in updates: its window is memory for every symbol.
 pub const SERIES_LENGTH_MAX: i128 = 10_000;
 
+/// LIMIT: elements of `last(stream, n)`: 16 bytes each for every block, reserved at start.
+pub const LAST_MAX: i128 = 10_000;
+
+/// LIMIT: shortest window in time, in nanoseconds: its buckets are a 64th of it.
+pub const WINDOW_NS_MIN: i64 = 1_000_000;
+
+/// LIMIT: approved orders that a window over `orders.same` remembers. When more came within its
+/// time than this, the count is unknown, and what reads it refuses.
+pub const SAME_ORDERS_MAX: usize = 1_024;
+
 const _: () = assert!(DIGITS_MAX > DECIMALS_MAX && DIGITS_MAX < 38);
 const _: () = assert!(SOURCES_MAX < u16::MAX as usize);

@@ -25,6 +25,10 @@ pub enum When {
     Order,
     /// Only once the quantity is final: not in caps either.
     FinalOrder,
+    /// Only on a fill.
+    Fill,
+    /// Only when a round trip has become flat.
+    Closed,
 }
 
 /// The stored form of a field.
@@ -122,6 +126,9 @@ pub const FEED_STATES: &[&str] = &["synced", "gap", "stale", "resync"];
 /// Times in force, in the order of `model::order::TimeInForce`.
 pub const TIMES_IN_FORCE: &[&str] = &["gtc", "ioc", "fok"];
 
+/// Whether a fill rested or took, in the order of `model::order::Liquidity`.
+pub const LIQUIDITIES: &[&str] = &["maker", "taker"];
+
 fields! {
     AccountEquity "account.equity" Type::Reporting, Risk, Always, Nothing, true, "value of all accounts at the marks";
     AccountDayLoss "account.day_loss" Type::Share, Risk, Always, Nothing, true, "fall from the day's opening equity, as a share of it";
@@ -155,6 +162,8 @@ fields! {
     OrderTif "order.tif" Type::Word(TIMES_IN_FORCE), Risk, Order, Nothing, false, "time in force";
     OrderTtl "order.ttl" Type::Duration, Risk, Order, Nothing, true, "time to live";
     OrderApproved "order.approved" Type::Bool, Risk, FinalOrder, Nothing, false, "the verdict: invariants only";
+    OrderStop "order.stop" Type::Price, Risk, Order, Nothing, true, "where the order's loss is to be cut";
+    OrderRisk "order.risk" Type::Reporting, Risk, FinalOrder, Nothing, true, "what is lost at the stop, taker fees both ways included";
     MarketMid "market.mid" Type::Mark, Both, Always, Touch, true, "middle of best bid and ask";
     MarketLast "market.last" Type::Price, Both, Always, LastPrice, true, "last trade, else last close";
     MarketMark "market.mark" Type::Mark, Both, Always, Nothing, true, "the price that positions are valued at";
@@ -177,6 +186,14 @@ fields! {
     VenueAcceptsOrders "venue.accepts_orders" Type::Bool, Risk, Always, Nothing, false, "an order could be sent now";
     ControlLevel "control.level" Type::Int, Risk, Always, Nothing, false, "kill switch: 0 run, 1 reduce, 2 halt, 3 flatten";
     ControlBy "control.by" Type::Int, Risk, Always, Nothing, false, "who set the level, 0 for the engine";
+    FillPrice "fill.price" Type::Price, Both, Fill, Nothing, false, "price of the fill";
+    FillQty "fill.qty" Type::Qty, Both, Fill, Nothing, false, "quantity of the fill";
+    FillFee "fill.fee" Type::Reporting, Both, Fill, Nothing, true, "fee of the fill, negative for a rebate";
+    FillPnl "fill.pnl" Type::Reporting, Both, Fill, Nothing, true, "realised by the fill, net of its fee; na when it opens";
+    FillLiquidity "fill.liquidity" Type::Word(LIQUIDITIES), Both, Fill, Nothing, false, "whether the order rested or took";
+    FillOpens "fill.opens" Type::Bool, Both, Fill, Nothing, false, "it increases the strategy's position";
+    ClosedPnl "closed.pnl" Type::Reporting, Both, Closed, Nothing, true, "profit of the round trip, net of fees and funding";
+    ClosedDuration "closed.duration" Type::Duration, Both, Closed, Nothing, false, "from its first fill to its last";
 }
 
 impl Field {

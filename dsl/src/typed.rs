@@ -6,6 +6,12 @@
 use crate::schema::Field;
 use crate::span::Span;
 
+mod memory;
+mod rate;
+
+pub use memory::{Extent, Fold, Occasion, Reset, State, StateUpdate, Stream, Window};
+pub use rate::{Cooldown, Key, Throttle};
+
 /// A unit: what a value means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unit {
@@ -83,6 +89,10 @@ pub enum ExprKind {
     Let(usize),
     /// Series of the strategy, by index: always an earlier one.
     Series(usize),
+    /// State of the block, by index.
+    State(usize),
+    /// Window of the block, by index.
+    Window(usize),
     /// `-e`.
     Neg(Box<Expr>),
     /// `not e`.
@@ -213,14 +223,24 @@ pub struct RiskBlock {
     pub applies: Applies,
     /// Parameters.
     pub params: Vec<Param>,
+    /// What it remembers.
+    pub states: Vec<State>,
+    /// How that changes, in order.
+    pub updates: Vec<StateUpdate>,
+    /// Windows that its rules read.
+    pub windows: Vec<Window>,
     /// Named expressions, each over earlier ones.
     pub lets: Vec<Let>,
-    /// Latches, in order.
+    /// Latches and warnings, in order.
     pub latches: Vec<Latch>,
     /// Caps, in order.
     pub caps: Vec<Cap>,
     /// Denies and requires, in order.
     pub checks: Vec<Check>,
+    /// Cooldowns, in order.
+    pub cooldowns: Vec<Cooldown>,
+    /// Throttles, in order.
+    pub throttles: Vec<Throttle>,
     /// Declared cost limit in operations.
     pub budget: Option<u64>,
     /// Documentation comment.
@@ -243,7 +263,7 @@ pub enum Applies {
     },
 }
 
-/// `halt` or `reduce_only`.
+/// `halt`, `reduce_only` or `warn`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Latch {
     /// Name and place.
@@ -262,6 +282,8 @@ pub struct Latch {
     pub cancel_orders: bool,
     /// `then notify`.
     pub notify: bool,
+    /// `then flatten`.
+    pub flatten: bool,
 }
 
 /// What an armed latch does to orders.
@@ -271,6 +293,8 @@ pub enum Effect {
     Halt,
     /// Refuses orders that do not reduce.
     ReduceOnly,
+    /// Nothing: it tells a person.
+    Warn,
 }
 
 /// How a latch ends.
@@ -310,6 +334,8 @@ pub enum Measure {
     Notional,
     /// Value in the reporting asset.
     Value,
+    /// What is lost at the order's stop, fees included, in the reporting asset.
+    Risk,
 }
 
 /// `deny` or `require`.

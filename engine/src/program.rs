@@ -1,15 +1,15 @@
 //! The session's rules, checked and bound: which rule has which number, and which code runs for
 //! which instrument.
 //!
-//! The rule table lists the rules of all risk blocks by block name (latches, caps, checks, each in
-//! file order), then those of the strategies. A rule's index in it is what verdicts and latches
+//! The rule table lists the rules of all risk blocks by block name (latches with warnings, caps,
+//! checks, cooldowns, throttles, each in file order), then those of the strategies. A rule's index in it is what verdicts and latches
 //! carry; with the journaled texts the table can always be rebuilt.
 
 use dsl::check::check;
 use dsl::compile::{Binding, Carries, RiskCode, StrategyCode, bind_risk, bind_strategy};
 use dsl::diagnostics::{Diagnostic, Severity};
 use dsl::span::{Source, Span};
-use dsl::typed::{Applies, Program, RuleName, Strategy, Trigger};
+use dsl::typed::{Applies, Effect, Program, RuleName, Strategy, Trigger};
 use model::id::{AssetId, InstrumentId, StrategyId};
 use model::instrument::Instrument;
 use model::reject::Code;
@@ -23,12 +23,16 @@ use crate::setup::{Carried, Setup};
 /// What a rule does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RuleKind {
-    /// `halt` and `reduce_only`.
+    /// `halt`, `reduce_only` and `warn`.
     Latch,
     /// `cap`.
     Cap,
     /// `deny` and `require`.
     Check,
+    /// `cooldown`.
+    Cooldown,
+    /// `throttle`.
+    Throttle,
     /// `enter` and `exit`.
     Signal,
 }
@@ -190,7 +194,10 @@ impl Binder<'_> {
             let latches = block.latches.iter().map(|rule| (RuleKind::Latch, &rule.rule));
             let caps = block.caps.iter().map(|rule| (RuleKind::Cap, &rule.rule));
             let checks = block.checks.iter().map(|rule| (RuleKind::Check, &rule.rule));
-            for (kind, name) in latches.chain(caps).chain(checks) {
+            let cooldowns = block.cooldowns.iter().map(|rule| (RuleKind::Cooldown, &rule.rule));
+            let throttles = block.throttles.iter().map(|rule| (RuleKind::Throttle, &rule.rule));
+            let all = latches.chain(caps).chain(checks).chain(cooldowns).chain(throttles);
+            for (kind, name) in all {
                 rules.push(self.rule(kind, &block.name, name));
             }
         }
@@ -202,6 +209,7 @@ impl Binder<'_> {
             }
         }
         self.require_account_block();
+        self.refuse_memory();
         if rules.len() > RULES_MAX {
             let text = format!("{} rules pass the limit of {RULES_MAX}", rules.len());
             self.errors.push(Diagnostic::error("R0510", Span::default(), text));
@@ -229,6 +237,25 @@ impl Binder<'_> {
             code: name.code.clone(),
             file: source.map(|source| source.name.clone()).unwrap_or_default(),
             line,
+        }
+    }
+
+    /// States, windows and rates are checked and bound; until a session keeps them, a file that has
+    /// them does not run.
+    fn refuse_memory(&mut self) {
+        for block in &self.checked.program.risk {
+            let runs = block.updates.is_empty()
+                && block.windows.is_empty()
+                && block.cooldowns.is_empty()
+                && block.throttles.is_empty()
+                && !block.latches.iter().any(|latch| latch.flatten || latch.effect == Effect::Warn);
+            if !runs {
+                let text = format!(
+                    "`{}` remembers, warns or flattens, which does not run yet",
+                    block.name
+                );
+                self.errors.push(Diagnostic::error("R0514", block.span, text));
+            }
         }
     }
 

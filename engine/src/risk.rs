@@ -27,6 +27,8 @@ use crate::stage::{Out, Stage};
 mod facts;
 /// Latches: edges, waits and ends.
 mod latch;
+/// What an order loses at its stop.
+mod loss;
 /// The verdict on one order.
 mod verdict;
 

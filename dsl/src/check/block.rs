@@ -23,9 +23,6 @@ pub(super) fn announce(block: &Block, scope: &mut Scope<'_>, diagnostics: &mut V
             continue;
         };
         diagnostics.extend(scope.announce(&name.text, name.span));
-        if matches!(statement.kind, StatementKind::State { .. }) {
-            scope.bind(&name.text, Binding::Broken, name.span);
-        }
     }
 }
 

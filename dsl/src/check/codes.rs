@@ -236,6 +236,48 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "no time to live",
         "An order whose `ttl` is zero or less would end before it begins.",
     ),
+    ("R0319", "not a state", "Only a `state` that the block declares can be updated."),
+    (
+        "R0320",
+        "not heard of",
+        "Risk blocks hear of orders, fills, round trips, rejects and timers; strategies of their \
+         trigger and of their own fills.",
+    ),
+    (
+        "R0321",
+        "two updates at once",
+        "All updates of one event happen together, so two of one state must exclude each other by \
+         their conditions, provably.",
+    ),
+    (
+        "R0322",
+        "state cannot be na",
+        "Only a state whose first value is `na` may become `na`; `??` gives another value.",
+    ),
+    (
+        "R0323",
+        "not a window",
+        "`count`, `sum` and `rate` look at the streams orders, fills, closed, cancels, rejects \
+         and messages, over a time or over the last so many.",
+    ),
+    (
+        "R0324",
+        "length is not constant",
+        "How far back a window or a throttle reaches is a literal or a parameter without a \
+         table: its memory is reserved before the first event.",
+    ),
+    ("R0325", "no such latch", "An update names the end of a latch of its own block."),
+    (
+        "R0326",
+        "option does not fit",
+        "`burst` is of orders and messages in a time; what happens on a timer is of no symbol.",
+    ),
+    (
+        "R0327",
+        "known only for a moment",
+        "A fill and a round trip are known on their event only: in an update on it, and in the \
+         `where` of a window over it.",
+    ),
     ("R0401", "unused parameter", "Nothing reads it: changing it changes nothing."),
     ("R0402", "unused let", "Nothing reads it."),
     ("R0403", "unused series", "Nothing reads it, and it costs time on every trigger."),
@@ -275,6 +317,13 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "R0414",
         "value for another symbol",
         "The table of the parameter has a symbol on which the strategy does not run.",
+    ),
+    ("R0415", "unused state", "Nothing reads it."),
+    (
+        "R0416",
+        "a rate can hold an exit back",
+        "A cooldown or a throttle without `unless order.reduces` keeps a position open for as \
+         long as it lasts.",
     ),
     (
         "R0501",

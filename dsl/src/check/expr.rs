@@ -9,7 +9,7 @@ use crate::ast::{self, Literal, Operator};
 use crate::diagnostics::Diagnostic;
 use crate::limits::NODES_MAX;
 use crate::span::Span;
-use crate::typed::{Arith, Asset, Compare, Expr, ExprKind, Unit};
+use crate::typed::{Arith, Asset, Compare, Expr, ExprKind, Occasion, Unit};
 
 use super::scope::{Binding, Reach, Scope};
 use super::units::{self, Misfit, describe, describe_fully};
@@ -23,8 +23,10 @@ pub(crate) enum Place {
     Latch,
     /// A cap: the quantity is not final.
     Cap,
-    /// `deny` or `require`.
+    /// `deny`, `require`, and what a cooldown or a throttle asks of the order.
     Check,
+    /// What happens on an occasion: an update, a window's filter.
+    On(Occasion),
     /// Anything in a strategy.
     Strategy,
     /// An invariant: also the verdict.
@@ -513,6 +515,8 @@ impl<'a, 't> Typing<'a, 't> {
             &self.scope.lets.get(index)?.name
         } else if let ExprKind::Series(index) = expr.kind {
             &self.scope.series.get(index)?.name
+        } else if let ExprKind::State(index) = expr.kind {
+            &self.scope.states.get(index)?.name
         } else {
             return None;
         };
@@ -571,6 +575,7 @@ impl Binding {
             Self::Param(index) => Some(ExprKind::Param(index)),
             Self::Let(index) => Some(ExprKind::Let(index)),
             Self::Series(index) => Some(ExprKind::Series(index)),
+            Self::State(index) => Some(ExprKind::State(index)),
             Self::Broken => None,
         }
     }

@@ -20,7 +20,18 @@ pub(super) fn risk(block: &RiskBlock, scope: &Scope<'_>, out: &mut Vec<Diagnosti
     let latches = block.latches.iter().map(|latch| (&latch.rule, ""));
     let caps = block.caps.iter().map(|cap| (&cap.rule, ""));
     let checks = block.checks.iter().map(|check| (&check.rule, ""));
-    duplicates(latches.chain(caps).chain(checks), out);
+    let cooldowns = block.cooldowns.iter().map(|cooldown| (&cooldown.rule, ""));
+    let throttles = block.throttles.iter().map(|throttle| (&throttle.rule, ""));
+    duplicates(latches.chain(caps).chain(checks).chain(cooldowns).chain(throttles), out);
+    let rates = block.cooldowns.iter().map(|cooldown| (&cooldown.rule, &cooldown.unless));
+    let rates = rates.chain(block.throttles.iter().map(|one| (&one.rule, &one.unless)));
+    for (rule, unless) in rates {
+        if unless.is_none() {
+            let message = format!("{} can hold an exit back", rule.code);
+            let fault = Diagnostic::warning("R0416", rule.span, message);
+            out.push(fault.help("add `unless order.reduces`"));
+        }
+    }
     for latch in &block.latches {
         constant(&latch.when, out);
     }
@@ -106,6 +117,9 @@ fn unused(scope: &Scope<'_>, out: &mut Vec<Diagnostic>) {
     }
     for item in &scope.lets {
         warn("R0402", "let", &item.name, item.span);
+    }
+    for state in &scope.states {
+        warn("R0415", "state", &state.name, state.span);
     }
     for series in &scope.series {
         if scope.declared(&series.name).is_some() {

@@ -17,13 +17,12 @@ pub(crate) enum Owner {
 const LATER_FIELDS: &str = "account.week_loss account.net_exposure account.margin_ratio \
     strategy.capital strategy.exposure strategy.position strategy.day_loss strategy.drawdown \
     strategy.open_orders strategy.order_to_trade symbol.day_loss position.liq_price \
-    position.liq_distance order.post_only order.stop order.risk order.strength quote.bid quote.ask \
-    book.bid_depth book.ask_depth book.depth venue.symbol_state venue.budget_left venue.circuit \
-    fill.price fill.qty fill.fee fill.pnl fill.liquidity fill.opens closed.pnl closed.duration";
+    position.liq_distance order.post_only order.strength quote.bid quote.ask \
+    book.bid_depth book.ask_depth book.depth venue.symbol_state venue.budget_left venue.circuit";
 
 /// Functions of the language that this version does not compute.
 const LATER_FUNCTIONS: &str = "rsi rma macd tr atr bollinger zscore vwap dmi adx mod fx floor ceil \
-    round round_up round_down round_nearest sqrt count sum rate last move";
+    round round_up round_down round_nearest sqrt last move";
 
 /// A function of the language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,11 +53,16 @@ pub(crate) fn function(name: &str) -> Option<Callable> {
 
 /// Names of the functions of this version.
 pub(crate) const FUNCTIONS: &str =
-    "max min abs clamp sma ema highest lowest stdev crossover crossunder";
+    "max min abs clamp count sum rate sma ema highest lowest stdev crossover crossunder";
+
+/// Tells whether a name is one of the functions over windows.
+pub(crate) fn is_window(name: &str) -> bool {
+    matches!(name, "count" | "sum" | "rate")
+}
 
 /// Tells whether a name is one of the language's functions.
 pub(crate) fn is_function(name: &str) -> bool {
-    function(name).is_some() || is_later_function(name)
+    function(name).is_some() || is_window(name) || is_later_function(name)
 }
 
 /// Tells whether the language has this function, but not this version.
@@ -92,7 +96,9 @@ pub(crate) fn children(expr: &Expr) -> Vec<&Expr> {
         | ExprKind::Field(..)
         | ExprKind::Param(_)
         | ExprKind::Let(_)
-        | ExprKind::Series(_) => Vec::new(),
+        | ExprKind::Series(_)
+        | ExprKind::State(_)
+        | ExprKind::Window(_) => Vec::new(),
         ExprKind::Neg(a) | ExprKind::Not(a) | ExprKind::IsNa(a) => vec![a],
         ExprKind::Arith(_, a, b)
         | ExprKind::Compare(_, a, b)

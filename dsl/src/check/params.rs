@@ -59,7 +59,13 @@ impl Typing<'_, '_> {
         }
     }
 
-    fn constant(&mut self, expr: &ast::Expr, ty: Type, like: Option<&Expr>) -> Option<Expr> {
+    /// Types a literal as a value of a type; `like` fixes the asset.
+    pub(super) fn constant(
+        &mut self,
+        expr: &ast::Expr,
+        ty: Type,
+        like: Option<&Expr>,
+    ) -> Option<Expr> {
         self.constant_for(expr, ty, like, None)
     }
 

@@ -6,7 +6,7 @@ use crate::limits::SERIES_LENGTH_MAX;
 use crate::parse::suggest::nearest;
 use crate::schema::{Field, FieldInfo, Needs, Type, When};
 use crate::span::Span;
-use crate::typed::{Asset, AssetArg, Expr, ExprKind, Function, Indicator, Series, Unit};
+use crate::typed::{Asset, AssetArg, Expr, ExprKind, Function, Indicator, Occasion, Series, Unit};
 
 use super::expr::{Place, Typing};
 use super::names::{self, Callable, FUNCTIONS, Owner};
@@ -70,6 +70,10 @@ impl Typing<'_, '_> {
             Binding::Series(index) => {
                 let series = scope.series.get(index)?;
                 (series.unit.clone(), is_nullable(series.indicator))
+            }
+            Binding::State(index) => {
+                let state = scope.states.get(index)?;
+                (state.unit.clone(), state.nullable)
             }
             Binding::Broken => return None,
         };
@@ -174,11 +178,14 @@ impl Typing<'_, '_> {
     }
 
     /// Reports a field that is not known yet at this place; `inside` is where a let reads it.
-    fn asks(&mut self, field: Field, span: Span, inside: Option<Span>) -> Option<()> {
+    pub(super) fn asks(&mut self, field: Field, span: Span, inside: Option<Span>) -> Option<()> {
         let info = field.info();
         let name = info.name;
         let fault = match (self.place, info.when) {
             (Place::Let, _) if field == Field::OrderApproved => Some(verdict(span)),
+            (Place::On(Occasion::Fill), When::Fill)
+            | (Place::On(Occasion::Closed), When::Closed) => None,
+            (_, When::Fill | When::Closed) => Some(momentary(info, span)),
             (Place::Let, when) => {
                 let before = self.reach.map_or(0, |reach| rank(reach.field.info().when));
                 if rank(when) > before {
@@ -196,10 +203,17 @@ impl Typing<'_, '_> {
                 let fault = Diagnostic::error("R0303", span, message);
                 Some(fault.help("caps decide the quantity; a rule on the final one is a `deny`"))
             }
-            (Place::Check | Place::Cap | Place::Latch | Place::Strategy, _)
+            (Place::Check | Place::Cap | Place::Latch | Place::Strategy | Place::On(_), _)
                 if field == Field::OrderApproved =>
             {
                 Some(verdict(span))
+            }
+            (Place::On(occasion), When::Order | When::FinalOrder)
+                if occasion != Occasion::Order =>
+            {
+                let message = format!("there is no order on `{}`", occasion.word());
+                let fault = Diagnostic::error("R0304", span, message);
+                Some(fault.label(format!("`{name}` is of the order at hand")))
             }
             _ => None,
         };
@@ -213,6 +227,9 @@ impl Typing<'_, '_> {
 
     /// Types a call.
     fn call(&mut self, name: &ast::Name, args: &[Arg], span: Span) -> Option<Expr> {
+        if names::is_window(&name.text) {
+            return self.window(name, args, span);
+        }
         if names::is_later_function(&name.text) {
             let message = format!("`{}` is not supported by this version", name.text);
             return self.fail(Diagnostic::error("R0903", name.span, message));
@@ -367,6 +384,14 @@ fn is_pays(expr: &ast::Expr) -> bool {
     let ast::ExprKind::Path(segments) = &expr.kind else { return false };
     matches!(segments.as_slice(), [group, field]
         if group.name.text == "order" && field.name.text == "pays" && field.args.is_none())
+}
+
+/// A field of one fill, or of one round trip, where there is none.
+fn momentary(info: &FieldInfo, span: Span) -> Diagnostic {
+    let event = if info.when == When::Fill { "fill" } else { "closed" };
+    let message = format!("`{}` is known only on `{event}`", info.name);
+    Diagnostic::error("R0327", span, message)
+        .help(format!("keep it in a state: `update x = {} on {event}`", info.name))
 }
 
 fn verdict(span: Span) -> Diagnostic {

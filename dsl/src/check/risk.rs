@@ -4,11 +4,13 @@ use crate::ast::{self, Action, Block, StatementKind};
 use crate::diagnostics::Diagnostic;
 use crate::span::Span;
 use crate::typed::{
-    Applies, Asset, Cap, Check, Effect, Expr, Latch, LatchEnd, Measure, RiskBlock, Unit,
+    Applies, Asset, Cap, Check, Cooldown, Effect, Expr, Latch, LatchEnd, Measure, RiskBlock,
+    Throttle, Unit,
 };
 
-use super::block::{add_let, announce, once, params, unsupported, unsupported_part};
+use super::block::{add_let, announce, once, params};
 use super::expr::{Place, Typing};
+use super::memory::{self, Written};
 use super::names::Owner;
 use super::scope::Scope;
 
@@ -20,6 +22,8 @@ struct Rules {
     latches: Vec<Latch>,
     caps: Vec<Cap>,
     checks: Vec<Check>,
+    cooldowns: Vec<Cooldown>,
+    throttles: Vec<Throttle>,
 }
 
 /// It is wrong, and that has been said.
@@ -44,9 +48,11 @@ pub(super) fn risk<'t>(
         }
     }
     params(block, &mut scope, diagnostics);
+    memory::states(block, &mut scope, diagnostics);
     for statement in &block.statements {
         add(statement, &mut scope, &mut rules, diagnostics);
     }
+    ends_of_latches(&scope, &rules, diagnostics);
     let applies = rules.applies.map(|(applies, _)| applies);
     if applies.is_none() {
         let message = format!("risk block `{}` does not say to what it applies", block.name.text);
@@ -58,15 +64,43 @@ pub(super) fn risk<'t>(
         hard,
         applies: applies.unwrap_or(Applies::All),
         params: scope.params.clone(),
+        states: scope.states.clone(),
+        updates: scope.updates.clone(),
+        windows: scope.windows.clone(),
         lets: scope.lets.clone(),
         latches: rules.latches,
         caps: rules.caps,
         checks: rules.checks,
+        cooldowns: rules.cooldowns,
+        throttles: rules.throttles,
         budget: rules.budget.map(|(operations, _)| operations),
         doc: block.doc.clone(),
         span: block.name.span,
     };
     (typed, scope)
+}
+
+/// Reports updates on the end of a latch that the block does not have.
+fn ends_of_latches(scope: &Scope<'_>, rules: &Rules, diagnostics: &mut Vec<Diagnostic>) {
+    let latches = rules.latches.iter().filter(|latch| latch.effect != Effect::Warn);
+    let throttles = rules.throttles.iter().filter(|throttle| throttle.end.is_some());
+    let codes: Vec<&str> = latches
+        .map(|latch| latch.rule.code.as_str())
+        .chain(throttles.map(|throttle| throttle.rule.code.as_str()))
+        .collect();
+    for update in &scope.updates {
+        let Some(latch) = &update.latch else { continue };
+        if codes.contains(&latch.as_str()) {
+            continue;
+        }
+        let message = format!("this block has no latch {latch}");
+        let fault =
+            Diagnostic::error("R0325", super::block::keyword(update.span, "update"), message);
+        diagnostics.push(match crate::parse::suggest::nearest(latch, codes.iter().copied()) {
+            Some(meant) => fault.help(format!("did you mean `{meant}`?")),
+            None => fault.help("name a `halt` or `reduce_only` of this block"),
+        });
+    }
 }
 
 fn applies(
@@ -118,11 +152,37 @@ fn add(
             let (Some(condition), Ok(unless)) = (condition, unless) else { return };
             rules.checks.push(Check { rule, require: *require, condition, unless });
         }
-        StatementKind::State { .. } => diagnostics.push(unsupported(span, "state")),
-        StatementKind::Update { .. } => diagnostics.push(unsupported(span, "update")),
-        StatementKind::Throttle { .. } => diagnostics.push(unsupported(span, "throttle")),
-        StatementKind::Cooldown { .. } => diagnostics.push(unsupported(span, "cooldown")),
-        StatementKind::Warn { .. } => diagnostics.push(unsupported(span, "warn")),
+        // Typed before all else, so that every statement may read them.
+        StatementKind::State { .. } => {}
+        StatementKind::Update { name, value, on, filter } => {
+            memory::update(&Written { name, value, on, filter, span }, scope, diagnostics);
+        }
+        StatementKind::Throttle { .. } => {
+            let mut typing = Typing::new(scope, diagnostics, Place::Check);
+            rules.throttles.extend(typing.throttle(statement));
+        }
+        StatementKind::Cooldown { .. } => {
+            let mut typing = Typing::new(scope, diagnostics, Place::Check);
+            rules.cooldowns.extend(typing.cooldown(statement));
+        }
+        StatementKind::Warn { code, filter, held, message } => {
+            let mut typing = Typing::new(scope, diagnostics, Place::Latch);
+            let rule = typing.rule_name(code, doc, message.as_ref(), span);
+            let when = filter.when.as_ref().and_then(|when| typing.condition(when));
+            let unless = typing.optional(filter.unless.as_ref());
+            let (Some(when), Ok(unless)) = (when, unless) else { return };
+            rules.latches.push(Latch {
+                rule,
+                effect: Effect::Warn,
+                end: LatchEnd::Clear,
+                when,
+                held_ns: held.as_ref().map_or(0, |held| held.value),
+                unless,
+                cancel_orders: false,
+                notify: true,
+                flatten: false,
+            });
+        }
         // The grammar lets none of these stand in a risk block.
         StatementKind::Series { .. }
         | StatementKind::Trigger { .. }
@@ -147,17 +207,7 @@ impl Typing<'_, '_> {
         let end = self.latch_end(written, span);
         let when = self.condition(&written.when);
         let unless = self.optional(written.unless.as_ref());
-        let mut cancel_orders = false;
-        let mut notify = false;
-        for action in &written.actions {
-            match action.value {
-                Action::CancelOrders => cancel_orders = true,
-                Action::Notify => notify = true,
-                Action::Flatten => {
-                    self.diagnostics.push(unsupported_part(action.span, "then flatten"));
-                }
-            }
-        }
+        let does = |wanted| written.actions.iter().any(|action| action.value == wanted);
         Some(Latch {
             rule,
             effect: if written.halt { Effect::Halt } else { Effect::ReduceOnly },
@@ -165,8 +215,9 @@ impl Typing<'_, '_> {
             when: when?,
             held_ns: written.held.as_ref().map_or(0, |held| held.value),
             unless: unless.ok()?,
-            cancel_orders,
-            notify,
+            cancel_orders: does(Action::CancelOrders) || does(Action::Flatten),
+            notify: does(Action::Notify),
+            flatten: does(Action::Flatten),
         })
     }
 
@@ -179,6 +230,11 @@ impl Typing<'_, '_> {
                 fault.help("add `until manual`, `until day_end`, `until clear` or `for 1h`"),
             );
         };
+        self.end_of(end)
+    }
+
+    /// How a latch ends, as written.
+    pub(super) fn end_of(&mut self, end: &ast::Spanned<ast::LatchEnd>) -> Option<LatchEnd> {
         let length = match &end.value {
             ast::LatchEnd::Manual => return Some(LatchEnd::Manual),
             ast::LatchEnd::DayEnd => return Some(LatchEnd::DayEnd),
@@ -203,9 +259,7 @@ impl Typing<'_, '_> {
             ast::Measure::Qty => (Measure::Qty, Unit::Qty, "qty"),
             ast::Measure::Notional => (Measure::Notional, Unit::Money(Asset::Quote), "notional"),
             ast::Measure::Value => (Measure::Value, Unit::Money(Asset::Reporting), "value"),
-            ast::Measure::Risk => {
-                return self.fail(unsupported_part(measure.span, "risk"));
-            }
+            ast::Measure::Risk => (Measure::Risk, Unit::Money(Asset::Reporting), "risk"),
         };
         let bound = self.expect(bound, &unit, &format!("the bound of a {name} cap"))?;
         Some((measure, bound))

@@ -8,7 +8,7 @@ use crate::diagnostics::Diagnostic;
 use crate::parse::suggest::nearest;
 use crate::schema::{FIELDS, Field, When};
 use crate::span::Span;
-use crate::typed::{Expr, ExprKind, Let, Param, Series, Step, Unit};
+use crate::typed::{Expr, ExprKind, Let, Param, Series, State, StateUpdate, Step, Unit, Window};
 
 use super::names::{self, Owner};
 
@@ -21,6 +21,8 @@ pub(crate) enum Binding {
     Let(usize),
     /// Series number so-and-so.
     Series(usize),
+    /// State number so-and-so.
+    State(usize),
     /// Its declaration is wrong and was reported: nothing more is said about it.
     Broken,
 }
@@ -49,6 +51,12 @@ pub(crate) struct Scope<'t> {
     pub(crate) reaches: Vec<Option<Reach>>,
     /// Series, hidden ones included.
     pub(crate) series: Vec<Series>,
+    /// States.
+    pub(crate) states: Vec<State>,
+    /// Updates of states.
+    pub(crate) updates: Vec<StateUpdate>,
+    /// Windows that anything reads.
+    pub(crate) windows: Vec<Window>,
     /// Order of evaluation.
     pub(crate) order: Vec<Step>,
     /// A strategy's symbols, or those that a risk block is limited to.
@@ -72,6 +80,9 @@ impl<'t> Scope<'t> {
             lets: Vec::new(),
             reaches: Vec::new(),
             series: Vec::new(),
+            states: Vec::new(),
+            updates: Vec::new(),
+            windows: Vec::new(),
             order: Vec::new(),
             symbols: Vec::new(),
             on_bars: false,
@@ -114,6 +125,11 @@ impl<'t> Scope<'t> {
         found
     }
 
+    /// Looks a name up without reading it: what is only written is never used.
+    pub(crate) fn binding(&self, name: &str) -> Option<Binding> {
+        self.known.get(name).map(|(binding, _)| *binding)
+    }
+
     /// Returns where a name is declared, also when that is further down.
     pub(crate) fn declared(&self, name: &str) -> Option<Span> {
         self.all.get(name).copied()
@@ -130,6 +146,7 @@ impl<'t> Scope<'t> {
             Binding::Param(index) => self.params.get(index).map(|param| &param.unit),
             Binding::Let(index) => self.lets.get(index).map(|item| &item.value.unit),
             Binding::Series(index) => self.series.get(index).map(|series| &series.unit),
+            Binding::State(index) => self.states.get(index).map(|state| &state.unit),
             Binding::Broken => None,
         }
     }
@@ -157,9 +174,17 @@ impl<'t> Scope<'t> {
         index
     }
 
+    /// Adds a window and returns its index; an equal one is shared.
+    pub(crate) fn add_window(&mut self, window: Window) -> usize {
+        let index = self.windows.iter().position(|known| *known == window);
+        index.unwrap_or_else(|| {
+            self.windows.push(window);
+            self.windows.len().saturating_sub(1)
+        })
+    }
+
     /// Returns every field that an expression reads, through lets and series too. Without
-    /// recursion:
-    /// a chain of lets may be long.
+    /// recursion: a chain of lets may be long.
     pub(crate) fn fields(&self, expr: &Expr) -> BTreeSet<Field> {
         let mut fields = BTreeSet::new();
         let mut seen = BTreeSet::new();
@@ -189,5 +214,6 @@ pub(crate) const fn rank(when: When) -> u8 {
         When::Always => 0,
         When::Order => 1,
         When::FinalOrder => 2,
+        When::Fill | When::Closed => 3,
     }
 }

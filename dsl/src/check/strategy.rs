@@ -48,7 +48,10 @@ pub(super) fn strategy<'t>(
                 rules.extend(typing.order(order, doc, span));
             }
             StatementKind::Active { .. } => diagnostics.push(unsupported(span, "active")),
-            StatementKind::State { .. } => diagnostics.push(unsupported(span, "state")),
+            StatementKind::State { name, .. } => {
+                scope.bind(&name.text, Binding::Broken, name.span);
+                diagnostics.push(unsupported(span, "state"));
+            }
             StatementKind::Update { .. } => diagnostics.push(unsupported(span, "update")),
             StatementKind::Quote { .. } => diagnostics.push(unsupported(span, "quote")),
             StatementKind::Cancel { .. } => diagnostics.push(unsupported(span, "cancel")),

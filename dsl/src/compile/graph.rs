@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 use crate::bounds::Bounds;
 use crate::evaluate::op::{Code, Op, apply};
-use crate::evaluate::{Input, Load, REGISTERS_MAX, Registers, Section, Update, place};
+use crate::evaluate::{
+    Input, Load, REGISTERS_MAX, Recall, Recalled, Registers, Section, Update, place,
+};
 use crate::value::Value;
 
 /// LIMIT: nodes of one program before unused ones are dropped.
@@ -25,6 +27,8 @@ pub(crate) enum Shape {
     Const(i128),
     /// A fact.
     Load(Input),
+    /// What the block remembers.
+    Recall(Recall),
     /// The result of series number so-and-so.
     Series(u16),
     /// An operation.
@@ -108,6 +112,11 @@ impl Graph {
         self.node(Shape::Load(input), [0; 4], bounds)
     }
 
+    /// Returns what the block remembers, within a range.
+    pub(crate) fn recall(&mut self, what: Recall, bounds: Bounds) -> NodeId {
+        self.node(Shape::Recall(what), [0; 4], bounds)
+    }
+
     /// Returns the result of a series over `input`, which adds so many steps to the input's age.
     pub(crate) fn series(
         &mut self,
@@ -136,7 +145,7 @@ impl Graph {
     pub(crate) fn known(&self, node: NodeId) -> Option<Value> {
         match self.nodes.get(usize::from(node))?.shape {
             Shape::Const(word) => Some(Value::of_raw(word)),
-            Shape::Load(_) | Shape::Series(_) | Shape::Op(_) => None,
+            Shape::Load(_) | Shape::Recall(_) | Shape::Series(_) | Shape::Op(_) => None,
         }
     }
 
@@ -145,7 +154,7 @@ impl Graph {
         let node = self.nodes.get(usize::from(node))?;
         match node.shape {
             Shape::Op(code) => Some((code, node.args)),
-            Shape::Const(_) | Shape::Load(_) | Shape::Series(_) => None,
+            Shape::Const(_) | Shape::Load(_) | Shape::Recall(_) | Shape::Series(_) => None,
         }
     }
 
@@ -221,6 +230,10 @@ impl Graph {
                     }
                     section.loads.push(Load { input, lo, width });
                 }
+                Shape::Recall(what) => {
+                    let Bounds { lo, hi } = node.bounds;
+                    section.recalls.push(Recalled { what, dst, lo, width: hi.abs_diff(lo) });
+                }
                 Shape::Series(_) => {
                     let (after, input) = (section.ops.len(), place(node.args[0]));
                     section.updates.push(Update { after, input, dst });
@@ -280,7 +293,7 @@ impl Graph {
 /// Returns how many operands a node reads.
 fn operands(shape: Shape) -> usize {
     match shape {
-        Shape::Const(_) | Shape::Load(_) => 0,
+        Shape::Const(_) | Shape::Load(_) | Shape::Recall(_) => 0,
         Shape::Series(_) => 1,
         Shape::Op(code) => match code {
             Code::Neg | Code::Abs | Code::Not | Code::IsNa | Code::NonZero => 1,

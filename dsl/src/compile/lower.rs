@@ -9,11 +9,12 @@ use super::{Binding, Carries};
 use crate::bounds::Bounds;
 use crate::diagnostics::Diagnostic;
 use crate::evaluate::readout::Sides;
-use crate::evaluate::{Input, Part};
+use crate::evaluate::{Input, Part, Recall};
 use crate::schema::{Field, Needs, Type};
 use crate::span::Span;
 use crate::typed::{
-    Arith, Asset, AssetArg, Compare, Expr, ExprKind, Function, Let, Param, RuleName, Unit,
+    Arith, Asset, AssetArg, Compare, Expr, ExprKind, Extent, Fold, Function, Let, Param, RuleName,
+    State, Unit, Window,
 };
 use crate::value::Value;
 
@@ -29,6 +30,8 @@ enum Bound<'a> {
 pub(crate) struct Names<'a> {
     pub(crate) block: &'a str,
     pub(crate) params: &'a [Param],
+    pub(crate) states: &'a [State],
+    pub(crate) windows: &'a [Window],
     pub(crate) lets: &'a [Let],
 }
 
@@ -104,6 +107,8 @@ impl<'a> Lower<'a> {
                 Some(series) => series,
                 None => self.na(Cause::Missing),
             },
+            ExprKind::State(index) => self.state(*index),
+            ExprKind::Window(index) => self.window(*index),
             ExprKind::Neg(inner) => {
                 let inner = self.lower(inner);
                 self.graph.negated(inner)
@@ -172,6 +177,8 @@ impl<'a> Lower<'a> {
             | ExprKind::Field(..)
             | ExprKind::Param(_)
             | ExprKind::Series(_)
+            | ExprKind::State(_)
+            | ExprKind::Window(_)
             | ExprKind::Neg(_)
             | ExprKind::Not(_)
             | ExprKind::Arith(..)
@@ -338,6 +345,11 @@ impl<'a> Lower<'a> {
 
 /// Facts.
 impl<'a> Lower<'a> {
+    /// Returns a field without an argument.
+    pub(crate) fn fact(&mut self, field: Field) -> Num {
+        self.field(field, None, Span::default())
+    }
+
     fn field(&mut self, field: Field, asset: Option<&'a AssetArg>, span: Span) -> Num {
         let info = field.info();
         if !carried(self.binding.carries, info.needs) {
@@ -412,6 +424,61 @@ impl<'a> Lower<'a> {
                 .label(format!("needs {what}"))
                 .help(format!("add a source with {what}, or write `{} ?? ...`", info.name)),
         )
+    }
+}
+
+/// Memory.
+impl<'a> Lower<'a> {
+    /// Decimals at which a remembered value is held, and its range.
+    pub(crate) fn held(&self, unit: &Unit) -> (u8, Bounds) {
+        let instrument = self.binding.instrument;
+        match unit {
+            Unit::Num => (MONEY_SCALE, Bounds::NARROW),
+            Unit::Money(_) => (MONEY_SCALE, Bounds::MONEY),
+            // As marks are: the middle of two prices lies between them.
+            Unit::Price => (instrument.mark_decimals(), Bounds::NARROW),
+            Unit::Qty => (instrument.qty_scale.decimals(), Bounds::NARROW),
+            Unit::Bool => (0, Bounds::BOOL),
+            Unit::Int | Unit::Duration | Unit::Time | Unit::Word(_) => (0, Bounds::NARROW),
+        }
+    }
+
+    fn state(&mut self, index: usize) -> Num {
+        let (states, number) = (self.names.states, u16::try_from(index));
+        let (Some(state), Ok(number)) = (states.get(index), number) else {
+            return self.na(Cause::Missing);
+        };
+        let (decimals, bounds) = self.held(&state.unit);
+        let num = self.graph.recall(Recall::State(number), bounds);
+        Num { num, den: None, scale: i32::from(decimals) }
+    }
+
+    fn window(&mut self, index: usize) -> Num {
+        let (windows, number) = (self.names.windows, u16::try_from(index));
+        let (Some(window), Ok(number)) = (windows.get(index), number) else {
+            return self.na(Cause::Missing);
+        };
+        let (decimals, bounds) = match window.fold {
+            Fold::Count | Fold::Rate => (0, Bounds::NARROW),
+            Fold::Sum(_) => self.held(&window.unit),
+        };
+        let num = self.graph.recall(Recall::Window(number), bounds);
+        let sum = Num { num, den: None, scale: i32::from(decimals) };
+        match (window.fold, &window.extent) {
+            (Fold::Rate, Extent::Time(length)) => {
+                let second = Num::plain(self.graph.number(1_000_000_000));
+                let scaled = self.graph.product(sum, second);
+                let length = self.lower(length);
+                self.graph.quotient(scaled, length)
+            }
+            _ => sum,
+        }
+    }
+
+    /// Returns a constant of the block, as a plain number at scale 0.
+    pub(crate) fn constant(&mut self, expr: &'a Expr) -> Option<i128> {
+        let number = self.lower(expr);
+        self.graph.known(number.num).and_then(Value::number)
     }
 }
 

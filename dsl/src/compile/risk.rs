@@ -2,59 +2,72 @@
 
 use model::num::MONEY_SCALE;
 
-use super::graph::NodeId;
+use super::graph::{Layout, NodeId};
 use super::lower::{Lower, Names};
+use super::memory::{self, Keeps};
 use super::{Binding, distinct, fault, over_budget};
 use crate::diagnostics::Diagnostic;
-use crate::evaluate::{CapCode, CheckCode, Cost, LatchCode, RiskCode, Section};
-use crate::typed::{Asset, Cap, Check, Latch, Measure, RiskBlock, Unit};
+use crate::evaluate::{
+    CapCode, CheckCode, CooldownCode, Cost, LatchCode, OCCASIONS, RiskCode, Section, ThrottleCode,
+};
+use crate::typed::{Asset, Cap, Check, Cooldown, Latch, Measure, RiskBlock, Throttle, Unit};
 
-/// Sections, in the order of their making.
+/// Sections, in the order of their making; behind them those of `OCCASIONS`.
 const LATCHES: usize = 0;
 const CAPS: usize = 1;
 const CHECKS: usize = 2;
+const RATES: usize = 3;
+const EVENTS: usize = 4;
 
 pub(crate) fn bind(block: &RiskBlock, binding: &Binding<'_>) -> Result<RiskCode, Vec<Diagnostic>> {
-    let names = Names { block: &block.name, params: &block.params, lets: &block.lets };
+    let names = Names {
+        block: &block.name,
+        params: &block.params,
+        states: &block.states,
+        windows: &block.windows,
+        lets: &block.lets,
+    };
     let mut lower = Lower::new(binding, names, 0);
+    let keeps = Keeps::of(block);
     let mut latches: Vec<_> = block.latches.iter().map(|one| latch(one, &mut lower)).collect();
     lower.next_section();
     let mut caps: Vec<_> = block.caps.iter().map(|one| cap(one, &mut lower)).collect();
     lower.next_section();
     let mut checks: Vec<_> = block.checks.iter().map(|one| check(one, &mut lower)).collect();
+    lower.next_section();
+    let mut cooldowns: Vec<_> =
+        block.cooldowns.iter().map(|one| cooldown(one, &mut lower)).collect();
+    let mut throttles: Vec<_> =
+        block.throttles.iter().map(|one| throttle(one, &mut lower)).collect();
+    let memory = memory::spec(keeps, &mut lower);
+    let mut occasions = OCCASIONS.map(|occasion| {
+        lower.next_section();
+        memory::occasion(keeps, occasion, &mut lower)
+    });
     if !lower.found.is_empty() {
         return Err(distinct(lower.found));
     }
-    let roots = roots(&latches, &caps, &checks);
+    let mut roots = roots(&latches, &caps, &checks);
+    rate_roots(&cooldowns, &throttles, &mut roots);
+    occasions.iter().for_each(|occasion| memory::roots(occasion, &mut roots));
     let mut layout =
         lower.graph.lay_out(&roots).map_err(|found| fault(&block.name, block.span, found))?;
     let mut take = |index: usize| layout.sections.get_mut(index).map(std::mem::take);
-    let [latch_section, cap_section, check_section] =
-        [LATCHES, CAPS, CHECKS].map(|index| take(index).unwrap_or_default());
-    let place = |node: NodeId| layout.place(node);
-    for latch in &mut latches {
-        latch.when = place(latch.when);
-        latch.unless = latch.unless.map(place);
-        if let Some(sides) = &mut latch.sides {
-            sides.relocate(place);
-        }
+    let [latch_section, cap_section, check_section, rate_section] =
+        [LATCHES, CAPS, CHECKS, RATES].map(|index| take(index).unwrap_or_default());
+    for (index, occasion) in (EVENTS..).zip(&mut occasions) {
+        occasion.section = take(index).unwrap_or_default();
     }
-    for cap in &mut caps {
-        [cap.when, cap.unless] = [cap.when, cap.unless].map(|node| node.map(place));
-        cap.bound.relocate(place);
-    }
-    for check in &mut checks {
-        [check.condition, check.unless] = [check.condition, check.unless].map(place);
-        if let Some(sides) = &mut check.sides {
-            sides.relocate(place);
-        }
-    }
-    let all = [&latch_section, &cap_section, &check_section];
+    relocate(&mut latches, &mut caps, &mut checks, &layout);
+    relocate_rates(&mut cooldowns, &mut throttles, &layout);
+    occasions.iter_mut().for_each(|occasion| memory::relocate(occasion, |node| layout.place(node)));
+    let judged = [&latch_section, &cap_section, &check_section, &rate_section];
+    let all = || judged.into_iter().chain(occasions.iter().map(|occasion| &occasion.section));
     let cost = Cost {
-        ops: all.iter().map(|section| section.ops()).sum(),
-        checked_ops: all.iter().map(|section| section.checked_ops()).sum(),
+        ops: all().map(Section::ops).sum(),
+        checked_ops: all().map(Section::checked_ops).sum(),
         registers: layout.registers_used,
-        state_bytes: 0,
+        state_bytes: memory.bytes(1),
     };
     if let Some(over) = over_budget(&block.name, block.span, block.budget, cost.ops) {
         return Err(vec![over]);
@@ -62,15 +75,110 @@ pub(crate) fn bind(block: &RiskBlock, binding: &Binding<'_>) -> Result<RiskCode,
     let reads = |section: &Section| section.loads.iter().map(|load| load.input).collect();
     Ok(RiskCode {
         latch_reads: reads(&latch_section),
+        latch_recalls: !latch_section.recalls.is_empty(),
         latches,
         caps,
         checks,
+        cooldowns,
+        throttles,
+        occasions,
+        memory,
+        rate_section,
         latch_section,
         cap_section,
         check_section,
         registers: layout.registers,
         cost,
     })
+}
+
+/// Gives latches, caps and checks the registers of their nodes.
+fn relocate(
+    latches: &mut [LatchCode],
+    caps: &mut [CapCode],
+    checks: &mut [CheckCode],
+    layout: &Layout,
+) {
+    let place = |node: NodeId| layout.place(node);
+    for latch in latches {
+        latch.when = place(latch.when);
+        latch.unless = latch.unless.map(place);
+        if let Some(sides) = &mut latch.sides {
+            sides.relocate(place);
+        }
+    }
+    for cap in caps {
+        [cap.when, cap.unless] = [cap.when, cap.unless].map(|node| node.map(place));
+        cap.bound.relocate(place);
+    }
+    for check in checks {
+        [check.condition, check.unless] = [check.condition, check.unless].map(place);
+        if let Some(sides) = &mut check.sides {
+            sides.relocate(place);
+        }
+    }
+}
+
+fn relocate_rates(cooldowns: &mut [CooldownCode], throttles: &mut [ThrottleCode], layout: &Layout) {
+    let place = |node: NodeId| layout.place(node);
+    for cooldown in cooldowns {
+        cooldown.length.relocate(place);
+        cooldown.unless = place(cooldown.unless);
+    }
+    for throttle in throttles {
+        throttle.limit.relocate(place);
+        if let Some(burst) = &mut throttle.burst {
+            burst.relocate(place);
+        }
+        [throttle.when, throttle.unless] = [throttle.when, throttle.unless].map(place);
+    }
+}
+
+fn rate_roots(cooldowns: &[CooldownCode], throttles: &[ThrottleCode], roots: &mut Vec<NodeId>) {
+    for cooldown in cooldowns {
+        memory::readout_roots(&cooldown.length, roots);
+        roots.push(cooldown.unless);
+    }
+    for throttle in throttles {
+        memory::readout_roots(&throttle.limit, roots);
+        throttle.burst.iter().for_each(|burst| memory::readout_roots(burst, roots));
+        roots.extend([throttle.when, throttle.unless]);
+    }
+}
+
+fn cooldown<'a>(cooldown: &'a Cooldown, lower: &mut Lower<'a>) -> CooldownCode {
+    lower.enter(&cooldown.rule);
+    let length = lower.lower(&cooldown.length);
+    CooldownCode {
+        code: cooldown.rule.code.clone(),
+        span: cooldown.rule.span,
+        after: cooldown.after,
+        by: cooldown.by,
+        length: lower.graph.readout(length, 0, 1),
+        unless: lower.condition(cooldown.unless.as_ref(), false),
+    }
+}
+
+fn throttle<'a>(throttle: &'a Throttle, lower: &mut Lower<'a>) -> ThrottleCode {
+    lower.enter(&throttle.rule);
+    let limit = lower.lower(&throttle.limit);
+    let burst = throttle.burst.as_ref().map(|burst| lower.lower(burst));
+    let per = throttle.per.as_ref().and_then(|per| lower.constant(per));
+    // What of fills and their like is counted is asked on those, and orders are of no kind.
+    let is_sent = crate::typed::Occasion::Order == throttle.flow.first();
+    ThrottleCode {
+        code: throttle.rule.code.clone(),
+        span: throttle.rule.span,
+        flow: throttle.flow,
+        per_ns: per.and_then(|per| i64::try_from(per).ok()),
+        by: throttle.by,
+        bursts: throttle.burst.is_some(),
+        end: throttle.end,
+        limit: lower.graph.readout(limit, 0, 1),
+        burst: burst.map(|burst| lower.graph.readout(burst, 0, 1)),
+        when: lower.condition(throttle.when.as_ref().filter(|_| is_sent), true),
+        unless: lower.condition(throttle.unless.as_ref(), false),
+    }
 }
 
 fn latch<'a>(latch: &'a Latch, lower: &mut Lower<'a>) -> LatchCode {
@@ -83,6 +191,7 @@ fn latch<'a>(latch: &'a Latch, lower: &mut Lower<'a>) -> LatchCode {
         held_ns: latch.held_ns,
         cancel_orders: latch.cancel_orders,
         notify: latch.notify,
+        flatten: latch.flatten,
         when: lower.condition(Some(&latch.when), true),
         unless: latch.unless.as_ref().map(|expr| lower.lower(expr).num),
         sides: lower.sides(&latch.when, true).map(Box::new),
@@ -97,7 +206,7 @@ fn cap<'a>(cap: &'a Cap, lower: &mut Lower<'a>) -> CapCode {
             lower.in_quote(&cap.bound);
             MONEY_SCALE
         }
-        Measure::Value => {
+        Measure::Value | Measure::Risk => {
             lower.in_asset(&cap.bound, &Unit::Money(Asset::Reporting));
             MONEY_SCALE
         }

@@ -20,7 +20,13 @@ pub(crate) fn bind(
     strategy: &Strategy,
     binding: &Binding<'_>,
 ) -> Result<StrategyCode, Vec<Diagnostic>> {
-    let names = Names { block: &strategy.name, params: &strategy.params, lets: &strategy.lets };
+    let names = Names {
+        block: &strategy.name,
+        params: &strategy.params,
+        states: &[],
+        windows: &[],
+        lets: &strategy.lets,
+    };
     let mut lower = Lower::new(binding, names, strategy.series.len());
     let mut specs = vec![None; strategy.series.len()];
     let mut declared = Vec::new();

@@ -4,12 +4,13 @@ use model::num::Rounding;
 use model::order::Cause;
 
 use super::readout::{Readout, Sides};
-use super::{Cost, Facts, Input, Outcome, Registers, Section, unless};
+use super::{Cost, Facts, Input, OccasionCode, Outcome, Registers, Section, unless};
+use crate::memory::MemorySpec;
 use crate::span::Span;
-use crate::typed::{Effect, LatchEnd, Measure};
-use crate::value::Truth;
+use crate::typed::{Effect, Key, LatchEnd, Measure, Occasion, Stream};
+use crate::value::{Truth, Value};
 
-/// A `halt` or `reduce_only`, as bound.
+/// A `halt`, `reduce_only` or `warn`, as bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LatchCode {
     /// Reason code as written.
@@ -26,6 +27,8 @@ pub struct LatchCode {
     pub cancel_orders: bool,
     /// `then notify`.
     pub notify: bool,
+    /// `then flatten`.
+    pub flatten: bool,
     pub(crate) when: u16,
     pub(crate) unless: Option<u16>,
     /// Apart: read only when the statement says no.
@@ -61,6 +64,57 @@ pub struct CheckCode {
     pub(crate) sides: Option<Box<Sides>>,
 }
 
+/// A `cooldown`, as bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CooldownCode {
+    /// Reason code as written.
+    pub code: String,
+    /// Where the statement stands.
+    pub span: Span,
+    /// After what.
+    pub after: Occasion,
+    /// For what each by itself.
+    pub by: Key,
+    pub(crate) length: Readout,
+    pub(crate) unless: u16,
+}
+
+/// A `throttle`, as bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThrottleCode {
+    /// Reason code as written.
+    pub code: String,
+    /// Where the statement stands.
+    pub span: Span,
+    /// What is counted.
+    pub flow: Stream,
+    /// In how long, in nanoseconds; none is the trading day.
+    pub per_ns: Option<i64>,
+    /// For what each by itself.
+    pub by: Key,
+    /// Tokens come back evenly, up to the burst.
+    pub bursts: bool,
+    /// Armed when the limit is reached, until then.
+    pub end: Option<LatchEnd>,
+    pub(crate) limit: Readout,
+    pub(crate) burst: Option<Readout>,
+    pub(crate) when: u16,
+    pub(crate) unless: u16,
+}
+
+/// What a throttle allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitCode {
+    /// The most in its time; na when it is not known.
+    pub limit: Value,
+    /// The most at once; the limit where there is no burst.
+    pub burst: Value,
+    /// Whether the order is exempt.
+    pub exempt: bool,
+    /// Whether the order is of what is counted; an unknown `when` is.
+    pub concerns: bool,
+}
+
 /// What a cap says to the order at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CapBound {
@@ -73,19 +127,37 @@ pub enum CapBound {
     Unknown(Cause),
 }
 
-/// A risk block bound to one instrument: three sections, each run by itself.
+/// A risk block bound to one instrument: sections, each run by itself.
 #[derive(Clone, Debug)]
 pub struct RiskCode {
     pub(crate) latches: Vec<LatchCode>,
     pub(crate) caps: Vec<CapCode>,
     pub(crate) checks: Vec<CheckCode>,
+    pub(crate) cooldowns: Vec<CooldownCode>,
+    pub(crate) throttles: Vec<ThrottleCode>,
+    /// By [`OCCASIONS`].
+    pub(crate) occasions: [OccasionCode; OCCASIONS.len()],
+    pub(crate) memory: MemorySpec,
+    pub(crate) rate_section: Section,
     pub(crate) latch_section: Section,
     pub(crate) cap_section: Section,
     pub(crate) check_section: Section,
     pub(crate) latch_reads: Vec<Input>,
+    pub(crate) latch_recalls: bool,
     pub(crate) registers: Registers,
     pub(crate) cost: Cost,
 }
+
+/// What a risk block hears of, in the order of their sections.
+pub(crate) const OCCASIONS: [Occasion; 7] = [
+    Occasion::Order,
+    Occasion::Fill,
+    Occasion::Closed,
+    Occasion::Reject,
+    Occasion::Cancel,
+    Occasion::Timer,
+    Occasion::LatchEnd,
+];
 
 impl RiskCode {
     /// Returns scratch memory for this program. Allocates: once, at bind.
@@ -118,13 +190,85 @@ impl RiskCode {
         &self.checks
     }
 
+    /// Returns the cooldowns, in the order of the block.
+    #[must_use]
+    pub fn cooldowns(&self) -> &[CooldownCode] {
+        &self.cooldowns
+    }
+
+    /// Returns the throttles, in the order of the block.
+    #[must_use]
+    pub fn throttles(&self) -> &[ThrottleCode] {
+        &self.throttles
+    }
+
+    /// Returns what the block remembers.
+    #[must_use]
+    pub fn memory(&self) -> &MemorySpec {
+        &self.memory
+    }
+
+    /// Returns what happens to the memory on an occasion; nothing on one that risk does not hear
+    /// of.
+    #[must_use]
+    pub fn on(&self, occasion: Occasion) -> Option<&OccasionCode> {
+        let index = OCCASIONS.iter().position(|known| *known == occasion)?;
+        self.occasions.get(index).filter(|code| !code.is_empty())
+    }
+
+    /// Tells whether the end of the latch of rule `rule` of this block changes a state.
+    #[must_use]
+    pub fn hears_end_of(&self, rule: u16) -> bool {
+        self.on(Occasion::LatchEnd).is_some_and(|code| code.ends().any(|known| known == rule))
+    }
+
+    /// Evaluates what cooldowns and throttles ask of the order.
+    pub fn run_rates<F: Facts>(&self, facts: &F, registers: &mut Registers) {
+        self.rate_section.run(facts, registers);
+    }
+
+    /// Returns the length of cooldown `index` in nanoseconds, rounded up, and whether the order is
+    /// exempt. Unknown outside of the block.
+    #[must_use]
+    pub fn cooldown(&self, index: usize, registers: &Registers) -> (Value, bool) {
+        match self.cooldowns.get(index) {
+            Some(cooldown) => (
+                cooldown.length.read(registers, Rounding::Ceil),
+                registers.get(cooldown.unless).is(true),
+            ),
+            None => (Value::MISSING, false),
+        }
+    }
+
+    /// Returns what throttle `index` allows. Unknown outside of the block.
+    #[must_use]
+    pub fn throttle(&self, index: usize, registers: &Registers) -> LimitCode {
+        let Some(throttle) = self.throttles.get(index) else {
+            let (limit, burst) = (Value::MISSING, Value::MISSING);
+            return LimitCode { limit, burst, exempt: false, concerns: true };
+        };
+        let limit = throttle.limit.read(registers, Rounding::Floor);
+        LimitCode {
+            limit,
+            burst: throttle.burst.map_or(limit, |burst| burst.read(registers, Rounding::Floor)),
+            exempt: registers.get(throttle.unless).is(true),
+            concerns: !registers.get(throttle.when).is(false),
+        }
+    }
+
     /// Returns everything that the latches read: an event that changes none of it changes no latch.
     #[must_use]
     pub fn reads(&self) -> &[Input] {
         &self.latch_reads
     }
 
-    /// Returns the static cost, the three sections together.
+    /// Tells whether a latch reads what the block remembers.
+    #[must_use]
+    pub fn latches_recall(&self) -> bool {
+        self.latch_recalls
+    }
+
+    /// Returns the static cost, all sections together.
     #[must_use]
     pub fn cost(&self) -> Cost {
         self.cost

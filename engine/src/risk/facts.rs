@@ -8,6 +8,7 @@ use model::instrument::{Instrument, Kind};
 use model::num::{MONEY_SCALE, Price, pow10};
 use model::order::{Side, TimeInForce};
 
+use super::loss::loss;
 use crate::facts::{market, money, position};
 use crate::market::Market;
 use crate::portfolio::measure::Share;
@@ -27,6 +28,8 @@ pub(super) struct OrderView {
     pub(super) protected: bool,
     /// Would it trade with an own open order.
     pub(super) crosses: bool,
+    /// Where its loss is to be cut, if it says.
+    pub(super) stop: Option<Price>,
     /// Time in force.
     pub(super) tif: TimeInForce,
     /// Time to live, 0 for none.
@@ -102,6 +105,12 @@ impl RiskFacts<'_> {
             Field::OrderLocks => {
                 money(self.portfolio.locks(open, &self.view).map(|(_, amount)| amount))
             }
+            Field::OrderStop => Value::of(order.stop.map(|stop| i128::from(stop.0))),
+            Field::OrderRisk => {
+                let known = order.price.zip(order.stop);
+                let instrument = self.instrument;
+                money(known.and_then(|(price, stop)| loss(open.remaining, price, stop, instrument)))
+            }
             Field::OrderTif => Value::known(order.tif as i128),
             Field::OrderTtl if order.ttl_ns == 0 => Value::MISSING,
             Field::OrderTtl => Value::known(i128::from(order.ttl_ns)),
@@ -123,6 +132,7 @@ impl RiskFacts<'_> {
 }
 
 impl Facts for RiskFacts<'_> {
+    #[expect(clippy::too_many_lines, reason = "it names every field of the schema once")]
     fn read(&self, input: &Input) -> Value {
         let Input { field, part, asset } = *input;
         let measures = self.portfolio.measures();
@@ -174,7 +184,15 @@ impl Facts for RiskFacts<'_> {
             // version, when venues and operators can change them.
             Field::VenueAcceptsOrders => Value::TRUE,
             Field::ControlLevel | Field::ControlBy => Value::known(0),
-            Field::BarOpen
+            Field::FillPrice
+            | Field::FillQty
+            | Field::FillFee
+            | Field::FillPnl
+            | Field::FillLiquidity
+            | Field::FillOpens
+            | Field::ClosedPnl
+            | Field::ClosedDuration
+            | Field::BarOpen
             | Field::BarHigh
             | Field::BarLow
             | Field::BarClose
@@ -192,6 +210,8 @@ impl Facts for RiskFacts<'_> {
             | Field::OrderValue
             | Field::OrderLocks
             | Field::OrderPays
+            | Field::OrderStop
+            | Field::OrderRisk
             | Field::OrderTif
             | Field::OrderTtl
             | Field::OrderApproved => self.order(field),

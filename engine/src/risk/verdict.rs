@@ -19,6 +19,7 @@ use model::time::Nanos;
 use super::Risk;
 use super::facts::{OrderView, RiskFacts};
 use super::latch::Standing;
+use super::loss;
 use crate::market::Market;
 use crate::portfolio::open::OpenOrder;
 use crate::portfolio::{Portfolio, View, at, price_at_mark_scale};
@@ -127,6 +128,7 @@ impl Risk {
             closes: false,
             protected: signal.protected,
             crosses: self.portfolio.open().crosses(id, signal.side, signal.price),
+            stop: None,
             tif: signal.tif,
             ttl_ns: signal.ttl_ns,
         };
@@ -139,7 +141,7 @@ impl Risk {
         let reduces = judgement.order.open.reduces;
         let strategy = judgement.order.open.strategy;
         for (nth, slot) in self.latches.slots().iter().enumerate() {
-            if !slot.applies_to(strategy) {
+            if slot.effect == Effect::Warn || !slot.applies_to(strategy) {
                 continue;
             }
             let (unknown, cause) = match self.latches.standing(nth, id, &self.blocks) {
@@ -155,7 +157,7 @@ impl Risk {
                 unknown,
                 kind: match slot.effect {
                     Effect::Halt => RANK_HALT,
-                    Effect::ReduceOnly => RANK_REDUCE_ONLY,
+                    Effect::ReduceOnly | Effect::Warn => RANK_REDUCE_ONLY,
                 },
                 block: slot.block,
                 code: slot.code,
@@ -354,6 +356,14 @@ impl Risk {
                         let mark = mark_for(open, market, self.now).ok_or(Reject::NoPrice)?;
                         open.value(instrument, mark).map(|value| value.0)
                     }
+                    Measure::Risk => {
+                        let order = &judgement.order;
+                        let known = order.price.zip(order.stop);
+                        let loss = known.and_then(|(price, stop)| {
+                            loss::loss(open.remaining, price, stop, instrument)
+                        });
+                        loss.map(|loss| loss.0)
+                    }
                 };
                 if measured.is_none_or(|measured| measured > bound) {
                     return Err(Reject::CapRecheck);
@@ -451,6 +461,11 @@ fn largest(
     let open = &order.open;
     if measure == Measure::Qty {
         return Some((instrument.floor_lot(bound), open.remaining.0));
+    }
+    if measure == Measure::Risk {
+        let (price, stop) = order.price.zip(order.stop)?;
+        let observed = loss::loss(open.remaining, price, stop, instrument)?.saturating_i64();
+        return Some((loss::largest(bound, price, stop, instrument)?, observed));
     }
     let mark = mark_for(open, market, view.now)?;
     order.price?;

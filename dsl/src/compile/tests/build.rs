@@ -156,10 +156,15 @@ pub(crate) fn block() -> RiskBlock {
         hard: true,
         applies: Applies::All,
         params: Vec::new(),
+        states: Vec::new(),
+        updates: Vec::new(),
+        windows: Vec::new(),
         lets: Vec::new(),
         latches: Vec::new(),
         caps: Vec::new(),
         checks: Vec::new(),
+        cooldowns: Vec::new(),
+        throttles: Vec::new(),
         budget: None,
         doc: String::new(),
         span: Span::default(),
@@ -184,6 +189,7 @@ pub(crate) fn latch(code: &str, when: Expr, unless: Option<Expr>) -> Latch {
         unless,
         cancel_orders: true,
         notify: false,
+        flatten: false,
     }
 }
 

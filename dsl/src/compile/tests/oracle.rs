@@ -263,7 +263,7 @@ impl std::fmt::Debug for Table {
 fn compiled(expr: &Expr, table: &Table) -> (Value, Value, i32, bool) {
     let instrument = instrument();
     let binding = binding(&instrument);
-    let names = Names { block: "t", params: &[], lets: &[] };
+    let names = Names { block: "t", params: &[], states: &[], windows: &[], lets: &[] };
     let mut lower = Lower::new(&binding, names, 0);
     let Num { num, den, scale } = lower.lower(expr);
     assert!(lower.found.is_empty(), "{:?}", lower.found);

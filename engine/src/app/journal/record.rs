@@ -255,10 +255,13 @@ fn shown(program: &Program) -> Vec<Option<Shown>> {
         all.extend(block.caps.iter().map(|cap| {
             Some(match cap.measure {
                 Measure::Qty => Shown::Qty,
-                Measure::Notional | Measure::Value => Shown::Billionths,
+                Measure::Notional | Measure::Value | Measure::Risk => Shown::Billionths,
             })
         }));
         all.extend(block.checks.iter().map(|check| of_condition(&check.condition, &block.lets)));
+        // What is left of a cooldown in nanoseconds, and what a throttle counts.
+        let rates = block.cooldowns.len().saturating_add(block.throttles.len());
+        all.extend(std::iter::repeat_n(Some(Shown::Whole), rates));
     }
     all
 }
