@@ -161,6 +161,8 @@ impl Facts for World {
             | Field::OrderQty
             | Field::OrderNotional
             | Field::OrderPays
+            | Field::OrderStop
+            | Field::OrderRisk
             | Field::OrderTif
             | Field::OrderTtl
             | Field::OrderApproved
@@ -179,6 +181,14 @@ impl Facts for World {
             | Field::BarTime
             | Field::Now
             | Field::FeedState
+            | Field::FillPrice
+            | Field::FillQty
+            | Field::FillFee
+            | Field::FillPnl
+            | Field::FillLiquidity
+            | Field::FillOpens
+            | Field::ClosedPnl
+            | Field::ClosedDuration
             | Field::ControlBy => Value::MISSING,
         }
     }
