@@ -18,8 +18,12 @@ mod data;
 mod demo;
 /// How a command ends.
 mod exit;
+/// What this host is.
+mod host;
 /// `engine journal`.
 mod journal;
+/// What a session's latencies were.
+mod latency;
 /// A session's setup from data, rules and options.
 mod plan;
 /// Words as the shell takes them.

@@ -25,10 +25,14 @@ pub mod generate;
 pub mod idle;
 /// Rings between stages, with parking, a high-water mark and a stated policy when full.
 pub mod lane;
+/// Points, intervals and histograms of latency.
+pub mod latency;
 /// Limits of the engine, with their reasons.
 pub mod limits;
 /// What is known of one instrument's market.
 pub mod market;
+/// Messages released on a schedule, as a market releases them.
+pub mod open_loop;
 /// The simulated venue: arrivals, fills and reports as a pure function of market events and orders.
 pub mod paper;
 /// The stages joined, on one thread or one each.

@@ -12,6 +12,7 @@ use model::time::Nanos;
 
 use crate::idle::Wait;
 use crate::lane::{Closed, Receiver, Sender, lane};
+use crate::latency::Meter;
 use crate::limits::{BURST_RING_EVENTS, RING_EVENTS};
 use crate::risk::Risk;
 use crate::stage::Stage;
@@ -59,6 +60,7 @@ pub enum Pipeline {
 #[derive(Debug)]
 pub struct Split {
     input: Tape,
+    meter: Meter,
     to_strategy: Sender,
     from_execution: Receiver,
     messages: u64,
@@ -114,6 +116,27 @@ impl Pipeline {
         Self::Fused { stations: Box::new(stations), tape }
     }
 
+    /// Begins a turn of feed, for what is measured: it was received now, or when a schedule intends
+    /// it; `tick` with a message of the source at hand.
+    #[inline]
+    pub fn receive(&mut self, intended: Option<u64>, tick: bool) {
+        self.meter().receive(intended, tick);
+    }
+
+    /// Notes, for what is measured, that the source has handed its message over.
+    #[inline]
+    pub fn parsed(&mut self) {
+        self.meter().parsed();
+    }
+
+    #[inline]
+    fn meter(&mut self) -> &mut Meter {
+        match self {
+            Self::Fused { stations, .. } => &mut stations.meter,
+            Self::Split(split) => &mut split.meter,
+        }
+    }
+
     /// Passes a message on and returns, in `requests`, what came back from it. In lock step:
     /// nothing of the next message is touched before the last event of this one has passed
     /// execution.
@@ -126,16 +149,20 @@ impl Pipeline {
         requests: &mut Vec<Event>,
     ) -> Result<(), PipelineError> {
         requests.clear();
+        self.meter().sequenced();
         match self {
             Self::Fused { stations, tape } => {
                 tape.write(Lane::Input, message);
                 for event in message {
                     stations.step(event, tape, requests);
                 }
-                Ok(())
+                stations.settle();
             }
-            Self::Split(split) => split.pass(message, requests),
+            Self::Split(split) => split.pass(message, requests)?,
         }
+        let quiet = requests.is_empty() || requests.iter().all(|event| event.kind() == Kind::Wake);
+        self.meter().done(quiet);
+        Ok(())
     }
 
     /// Returns true when the journal is lost.
@@ -179,7 +206,7 @@ impl Split {
         let (to_risk, risk_in) = lane(RING_EVENTS, wait);
         let (to_execution, execution_in) = lane(RING_EVENTS, wait);
         let (to_feed, from_execution) = lane(BURST_RING_EVENTS, wait);
-        let Stations { strategy: one, risk: two, egress: three } = stations;
+        let Stations { meter, strategy: one, risk: two, egress: three } = stations;
         let core = |nth: usize| threads.cores.get(nth).copied();
         let strategy =
             spawn("strategy", core(0), around, move || carry(one, strategy, strategy_in, to_risk))?;
@@ -189,6 +216,7 @@ impl Split {
         })?;
         Ok(Pipeline::Split(Self {
             input,
+            meter,
             to_strategy,
             from_execution,
             messages: 0,
@@ -216,7 +244,8 @@ impl Split {
     }
 
     fn finish(self) -> Result<Finished, PipelineError> {
-        let Self { input, to_strategy, from_execution, strategy, risk, execution, .. } = self;
+        let Self { input, meter, to_strategy, from_execution, strategy, risk, execution, .. } =
+            self;
         // Closing the first lane ends the stages one after the other.
         drop(to_strategy);
         drop(from_execution);
@@ -224,7 +253,7 @@ impl Split {
         let (risk, risk_tape) = join("risk", risk)?;
         let (egress, execution_tape, egress_tape) = join("execution", execution)?;
         Ok(Finished {
-            stations: Stations { strategy, risk, egress },
+            stations: Stations { meter, strategy, risk, egress },
             tapes: vec![input, strategy_tape, risk_tape, execution_tape, egress_tape],
         })
     }
@@ -267,6 +296,9 @@ fn carry<S: Stage>(
 ) -> ((Station<S>, Tape), Lanes) {
     while let Some(event) = from.pop() {
         station.step(&event, &mut tape);
+        if event.kind() == Kind::Settled {
+            station.meter.settle();
+        }
         if to.push_all(station.events()).is_err() {
             break;
         }
@@ -286,6 +318,9 @@ fn carry_last(
     while let Some(event) = from.pop() {
         answers.clear();
         station.step(&event, &mut tape, Some(&mut egress), |answer| answers.push(answer));
+        if event.kind() == Kind::Settled {
+            station.station.meter.settle();
+        }
         if to.push_all(&answers).is_err() {
             break;
         }

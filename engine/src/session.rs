@@ -17,6 +17,7 @@ use dsl::typed::Trigger;
 use crate::execution::Execution;
 use crate::feed::bars::Bars;
 use crate::feed::{Feed, Next};
+use crate::latency::{Measure, Meter};
 use crate::limits::{INSTRUMENTS_MAX, LATCH_EVENTS_MAX};
 use crate::paper::Paper;
 use crate::pipeline::{Finished, Pipeline, PipelineError};
@@ -46,6 +47,8 @@ pub struct Session {
     pub instruments: Vec<Instrument>,
     /// The rules, bound.
     pub bound: Bound,
+    /// How it is measured, if it is. Decisions do not depend on it, so it is no part of the setup.
+    pub measure: Option<Measure>,
     /// Bars that strategies need of the instruments' trades, not begun.
     bars: Bars,
     preamble: Seq,
@@ -216,6 +219,7 @@ impl Session {
             }
         }
         Ok(Self {
+            measure: None,
             bars,
             preamble: Seq(u64::try_from(checked.sources.len()).unwrap_or(0).saturating_add(1)),
             texts: checked.sources.clone(),
@@ -239,11 +243,16 @@ impl Session {
     #[must_use]
     pub fn stations(&self, gate: Gate) -> Stations {
         let Self { setup, instruments, bound, .. } = self;
-        Stations {
+        let mut stations = Stations {
+            meter: Meter::off(),
             strategy: Station::new(Strategy::new(setup, instruments, bound), Lane::Strategy),
             risk: Station::new(Risk::new(setup, instruments, bound), Lane::Risk),
             egress: Egress::new(Execution::new(), gate),
+        };
+        if let Some(measure) = &self.measure {
+            stations.measure(measure);
         }
+        stations
     }
 
     /// Returns the seq of the last record before the stages start: metadata and rule texts have one
@@ -277,6 +286,7 @@ impl Session {
         feed.start_after(self.preamble(), Nanos(start.0.saturating_sub(1)));
         let requests = Vec::with_capacity(OUT_MAX);
         let mut driver = Driver { feed: &mut feed, pipeline: &mut pipeline, requests };
+        driver.pipeline.receive(None, false);
         driver.feed.begin(start);
         driver.pass()?;
         let stopped = driver.follow(source, control)?;
@@ -310,7 +320,7 @@ impl Session {
         start: Nanos,
         end: EndReason,
     ) -> Summary {
-        let Stations { strategy, risk, egress } = stations;
+        let Stations { strategy, risk, egress, .. } = stations;
         let portfolio = risk.stage.portfolio();
         let verdicts = &risk.verdicts;
         let refused = |(code, count)| {
@@ -426,6 +436,8 @@ impl Driver<'_> {
         source: &mut dyn Source,
         message: &mut Message,
     ) -> Result<(), SessionError> {
+        let tick = matches!(next, Next::Data(_));
+        self.pipeline.receive(source.intended(), tick);
         // A day that opens takes the stamp that `next` was chosen by, so the choice is made again:
         // replay, which knows the later stamp only, then chooses the same.
         if self.feed.roll_before(next.at()) {
@@ -434,6 +446,7 @@ impl Driver<'_> {
         match next {
             Next::Data(_) => {
                 if source.take(message) {
+                    self.pipeline.parsed();
                     self.feed.ingest(message);
                     self.pass()?;
                 }
@@ -476,9 +489,11 @@ impl Driver<'_> {
 
     /// Ends the session: open orders are cancelled, and their outcomes awaited in event time.
     fn wind_up(&mut self, reason: EndReason) -> Result<(), SessionError> {
+        self.pipeline.receive(None, false);
         self.feed.end(reason);
         self.pass()?;
         while let Some(at) = self.feed.paper_due() {
+            self.pipeline.receive(None, false);
             self.roll(at)?;
             self.paper(at)?;
         }

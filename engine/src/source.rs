@@ -30,6 +30,12 @@ pub trait Source {
     /// end. What cannot be used is in the message as a `BadInput`, never skipped silently.
     fn take(&mut self, into: &mut Message) -> bool;
 
+    /// Returns the counter's value at which a schedule meant the next message to be released, or
+    /// `None` where there is no schedule. For what is measured only.
+    fn intended(&self) -> Option<u64> {
+        None
+    }
+
     /// Returns what has been read so far.
     fn progress(&self) -> Progress;
 

@@ -6,6 +6,7 @@
 use model::event::{Body, CancelSent, Event, Kind, Lane, OrderSent};
 
 use crate::execution::Execution;
+use crate::latency::{Measure, Meter, Set};
 use crate::recorder::Gate;
 use crate::risk::Risk;
 use crate::stage::{Out, Stage};
@@ -24,6 +25,8 @@ pub struct Station<S> {
     pub verdicts: VerdictCounts,
     /// Latches, of the risk stage.
     pub latches: LatchLog,
+    /// Stamps what the stage puts out.
+    pub(crate) meter: Meter,
     lane: Lane,
     out: Out,
 }
@@ -45,6 +48,8 @@ pub struct Egress {
 /// All stages of a session.
 #[derive(Debug)]
 pub struct Stations {
+    /// Stamps of feed and of whole messages.
+    pub(crate) meter: Meter,
     /// Strategy.
     pub strategy: Station<Strategy>,
     /// Risk.
@@ -61,6 +66,7 @@ impl<S: Stage> Station<S> {
             digest: LaneDigest::default(),
             verdicts: VerdictCounts::default(),
             latches: LatchLog::default(),
+            meter: Meter::off(),
             lane,
             out: Out::new(),
         }
@@ -89,6 +95,7 @@ impl<S: Stage> Station<S> {
             }
         }
         if own {
+            self.meter.told(self.out.events());
             tape.write(self.lane, self.out.events());
         }
     }
@@ -128,10 +135,12 @@ impl Egress {
                 continue;
             };
             let written = self.gate.wait_written(tape.executions());
+            let journaled = self.station.meter.stamp();
             if self.shut || written.is_err() {
                 self.shut = true;
                 continue;
             }
+            let opened = self.station.meter.stamp();
             let count =
                 if sent.kind() == Kind::OrderSent { &mut self.orders } else { &mut self.cancels };
             *count = count.saturating_add(1);
@@ -140,6 +149,9 @@ impl Egress {
                 None => tape.write(Lane::Egress, std::slice::from_ref(&sent)),
             }
             answer(sent);
+            if let Body::OrderSent(order) = sent.body() {
+                self.station.meter.left(order.order, journaled, opened);
+            }
         }
     }
 }
@@ -172,7 +184,7 @@ impl Stations {
     /// Passes one event through all stages on this thread.
     #[inline]
     pub(crate) fn step(&mut self, event: &Event, tape: &mut Tape, requests: &mut Vec<Event>) {
-        let Self { strategy, risk, egress } = self;
+        let Self { strategy, risk, egress, .. } = self;
         strategy.step(event, tape);
         for event in strategy.events() {
             risk.step(event, tape);
@@ -180,5 +192,30 @@ impl Stations {
                 egress.step(event, tape, None, |answer| requests.push(answer));
             }
         }
+    }
+
+    /// Gives each station its meter.
+    pub(crate) fn measure(&mut self, measure: &Measure) {
+        let [feed, strategy, risk, egress] = measure.meters();
+        self.meter = feed;
+        self.strategy.meter = strategy;
+        self.risk.meter = risk;
+        self.egress.station.meter = egress;
+    }
+
+    /// The message at hand has passed all stages.
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        self.strategy.meter.settle();
+        self.risk.meter.settle();
+        self.egress.station.meter.settle();
+    }
+
+    /// Returns the latencies of this session by thread, and measures no more; empty when nothing
+    /// was measured.
+    pub fn take_latencies(&mut self) -> Vec<Set> {
+        let Self { meter, strategy, risk, egress } = self;
+        let meters = [meter, &mut strategy.meter, &mut risk.meter, &mut egress.station.meter];
+        meters.into_iter().filter_map(Meter::take).collect()
     }
 }

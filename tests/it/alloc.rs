@@ -6,13 +6,17 @@
 //! rolls.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use assert_no_alloc::{AllocDisabler, assert_no_alloc, reset_violation_count, violation_count};
 use dsl::span::Source as RulesText;
 use engine::generate::{Generated, START};
 use engine::idle::Wait;
+use engine::latency::log::{Begin, LogThread};
+use engine::latency::meter::Basis;
+use engine::latency::{Collector, Counter, Interval, Measure, Set};
 use engine::pipeline::{Around, Pipeline, Split, Tapes, Threads};
 use engine::recorder::{
     Gate, LaneRecorder, RecordError, Recorder, RecorderThread, SplitLanes, Waits,
@@ -171,8 +175,28 @@ fn rules() -> Vec<RulesText> {
 }
 
 fn script(seconds: u64) -> (Session, Script) {
-    let (session, market) = generated(6, seconds, rules());
+    let (mut session, market) = generated(6, seconds, rules());
+    let collector = Some(Arc::new(Collector::default()));
+    let counter = Counter::nanoseconds(look);
+    session.measure = Some(Measure { counter, basis: Basis::Service, every: 1, collector });
     (session, Script::new(market))
+}
+
+/// Time for what is measured: each look takes so long that the histograms of a thread are exchanged
+/// each few thousand ticks.
+static LOOKS: AtomicU64 = AtomicU64::new(1);
+const LOOK_NS: u64 = 100_000;
+
+fn look() -> u64 {
+    LOOKS.fetch_add(LOOK_NS, Ordering::Relaxed) + LOOK_NS
+}
+
+/// The log of a session's latencies, to nowhere, by its own thread.
+fn log(session: &Session) -> LogThread {
+    let collector = session.measure.as_ref().and_then(|measure| measure.collector.clone());
+    let counter = Counter::nanoseconds(look);
+    let begin = Begin { wall: std::time::SystemTime::UNIX_EPOCH, at: 0, counter };
+    LogThread::start(std::io::sink(), begin, collector.unwrap()).unwrap()
 }
 
 /// The journal's threads, both counted.
@@ -220,14 +244,29 @@ const WAITS: Waits =
 
 fn run_on(session: &Session, script: &mut Script, pipeline: Pipeline, journal: Journal) -> Ran {
     let start = script.peek().unwrap();
+    let log = log(session);
     let (ran, _) =
         counted(|| session.run(script, pipeline, start, Some(EndReason::EndOfData), &mut ToTheEnd));
-    let (summary, finished) = ran.unwrap();
+    let (summary, mut finished) = ran.unwrap();
+    let last = finished.stations.take_latencies();
     drop(finished);
+    assert_measured(last, log, &summary);
     let (sealed, journal) = journal.finish();
     let mut stages = std::mem::take(&mut *COUNTS.lock().unwrap_or_else(PoisonError::into_inner));
     stages.sort_unstable();
     Ran { summary, sealed, feed: script.calls(), journal, stages }
+}
+
+/// Asserts that histograms were exchanged while the session ran, and that none of it is lost.
+fn assert_measured(last: Vec<Set>, log: LogThread, summary: &Summary) {
+    let quiet = |set: &Set| set.get(Interval::TickQuiet).map_or(0, |histogram| histogram.len());
+    let left: u64 = last.iter().map(quiet).sum();
+    let total = log.finish(last).unwrap();
+    let (all, messages) = (quiet(&total), summary.progress.messages);
+    assert!(left < all, "no histogram was exchanged: {left} of {all}");
+    assert!(all > messages / 2 && all <= messages, "{all} quiet ticks of {messages} messages");
+    let orders = total.get(Interval::TickToWire).map_or(0, |histogram| histogram.len());
+    assert_eq!(orders, summary.orders);
 }
 
 fn run_fused(dir: &Path, seconds: u64, leaks: bool) -> Ran {

@@ -7,5 +7,6 @@ mod accounts;
 mod captures;
 mod generated;
 pub(crate) mod lab;
+mod latency;
 mod merged;
 mod tampered;

@@ -12,6 +12,7 @@ use super::cli::{BacktestArgs, Cli};
 use super::clock::Clock;
 use super::data::{DataArg, Opened, Request, damaged, open};
 use super::exit::{Failure, Finding};
+use super::latency::Measuring;
 use super::plan::{Plan, journal_spec, placement};
 use super::quote::quoted;
 use super::report::Report;
@@ -33,21 +34,24 @@ pub(super) fn run(cli: &Cli, args: &BacktestArgs) -> Result<Finding, Failure> {
     let request = request(args, &symbols)?;
     let placement = placement(args.run.topology, args.run.wait)?;
     let ready = ready(cli, args, &symbols, (&request, &checked));
-    let Ready { mut opened, spec, session } =
+    let Ready { mut opened, spec, mut session } =
         ready.map_err(|failure| damage_first(failure, &request))?;
     for line in opened.notes.iter().chain(&session.bound.notes) {
         show::note(line);
     }
     show::diagnostics(&checked.sources, &checked.warnings);
+    let measuring = Measuring::start(&args.run, spec.as_ref(), &mut session)?;
     let mut watch = Watch::new(!cli.no_progress && !cli.json)?;
     let ran = run_session(&session, opened.source.source(), spec.as_ref(), &placement, &mut watch);
     watch.done();
-    let ran = ran?;
+    let mut ran = ran?;
+    let latency = measuring.map(|measuring| measuring.finish(&mut ran)).transpose()?;
     let report = Report {
         session: &session,
         ran: &ran,
         journal: spec.as_ref().map(|spec| spec.dir.as_path()),
         placement: &placement,
+        latency: latency.as_ref(),
         took: clock.elapsed(),
     };
     if cli.json {

@@ -107,6 +107,8 @@ impl Default for DemoArgs {
             segment_mib: DEFAULT_SEGMENT_MIB,
             order_latency: DEFAULT_LATENCY.to_owned(),
             response_latency: DEFAULT_LATENCY.to_owned(),
+            latency: "sampled".to_owned(),
+            latency_log: None,
         };
         Self { seed: DEMO_SEED, seconds: DEMO_SECONDS, rules: Vec::new(), run }
     }
@@ -173,6 +175,13 @@ pub(super) struct RunArgs {
     /// From the simulated venue's act to our record of it.
     #[arg(long, default_value = DEFAULT_LATENCY, value_name = "DURATION")]
     pub(super) response_latency: String,
+    /// What is measured of the session itself: orders and a sample of the other ticks, every tick,
+    /// or nothing.
+    #[arg(long, default_value = "sampled", value_parser = ["sampled", "whole", "off"])]
+    pub(super) latency: String,
+    /// Write the latencies of each second into a new file, as an HDR histogram log (V2).
+    #[arg(long, value_name = "FILE")]
+    pub(super) latency_log: Option<PathBuf>,
 }
 
 const DEFAULT_SEGMENT_MIB: u64 = engine::session::journaled::SEGMENT_BYTES >> 20;

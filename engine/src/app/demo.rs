@@ -8,6 +8,7 @@ use engine::setup::Mode;
 use super::cli::{Cli, DemoArgs};
 use super::clock::Clock;
 use super::exit::{Failure, Finding};
+use super::latency::Measuring;
 use super::plan::{Plan, journal_spec, placement};
 use super::quote::quoted;
 use super::report::Report;
@@ -37,19 +38,22 @@ pub(super) fn run(cli: &Cli, args: &DemoArgs) -> Result<Finding, Failure> {
     }
     .setup()?;
     let spec = journal_spec(&args.run, &setup, &cli.data_dir)?;
-    let session = Session::build(setup, &checked)?;
+    let mut session = Session::build(setup, &checked)?;
     for line in &session.bound.notes {
         show::note(line);
     }
+    let measuring = Measuring::start(&args.run, spec.as_ref(), &mut session)?;
     let mut watch = Watch::new(!cli.no_progress && !cli.json)?;
     let ran = run_session(&session, &mut market, spec.as_ref(), &placement, &mut watch);
     watch.done();
-    let ran = ran?;
+    let mut ran = ran?;
+    let latency = measuring.map(|measuring| measuring.finish(&mut ran)).transpose()?;
     let report = Report {
         session: &session,
         ran: &ran,
         journal: spec.as_ref().map(|spec| spec.dir.as_path()),
         placement: &placement,
+        latency: latency.as_ref(),
         took: clock.elapsed(),
     };
     if cli.json {

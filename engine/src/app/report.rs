@@ -13,6 +13,7 @@ use model::decimal::format_trimmed;
 use model::num::{MONEY_SCALE, Money, RATE_SCALE, Rounding, mul_div};
 
 use super::clock::seconds;
+use super::latency::Measured;
 use super::quote::quoted;
 use super::show::{out, program};
 
@@ -27,6 +28,8 @@ pub(super) struct Report<'a> {
     pub(super) journal: Option<&'a Path>,
     /// What ran where.
     pub(super) placement: &'a Placement,
+    /// What was measured of it.
+    pub(super) latency: Option<&'a Measured>,
     /// How long it took.
     pub(super) took: Duration,
 }
@@ -119,6 +122,8 @@ impl Report<'_> {
             "decisions_hash": summary.decisions_hash,
             "topology": self.topology(),
             "topology_note": self.placement.note,
+            "latency": self.latency.map(Measured::json),
+            "latency_context": self.latency.map(Measured::context),
             "end": format!("{:?}", summary.end),
             "from_ns": summary.span.0.0,
             "to_ns": summary.span.1.0,
@@ -192,6 +197,9 @@ impl Report<'_> {
         if let Some(path) = self.journal {
             let records = self.ran.sealed.as_ref().map_or(0, |sealed| sealed.records);
             row("journal", format!("{} ({records} records, sealed)", path.display()));
+        }
+        for line in self.latency.map(|l| l.lines(self.topology())).unwrap_or_default() {
+            out(&format!("  {line}"));
         }
         out("  Paper fills: no market impact, no reaction of others.");
     }

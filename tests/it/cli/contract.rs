@@ -8,7 +8,7 @@ use tests::program::{Ran, run};
 
 use super::data::{TAKER, capture_with, write, zstd};
 
-/// Fields of every session's result. `latency` comes with the histograms.
+/// Fields of every session's result.
 const SESSION: &[&str] = &[
     "mode",
     "journal",
@@ -25,6 +25,8 @@ const SESSION: &[&str] = &[
     "max_drawdown",
     "fees",
     "decisions_hash",
+    "latency",
+    "latency_context",
     "topology",
     "seconds",
     "messages",
@@ -70,6 +72,15 @@ fn is_session(result: &Value) {
     assert!(result["to_ns"].as_u64() > result["from_ns"].as_u64(), "{result}");
     assert!(result["refusals"].as_object().is_some_and(|codes| codes.values().all(Value::is_u64)));
     has(&result["book_checks"], &["compared", "unequal"]);
+    let latencies = result["latency"].as_object().unwrap();
+    for (interval, row) in latencies {
+        has(row, &["p50", "p90", "p99", "p99_9", "p99_99", "max", "count"]);
+        assert!(row["count"].as_u64() > Some(0) && row["p50"].is_u64(), "{interval}: {row}");
+    }
+    assert_eq!(result["latency"]["tick_to_decision"]["count"], result["decisions"]);
+    let context = &result["latency_context"];
+    has(context, &["host", "journal", "basis", "sampled_every", "clock", "clock_reason"]);
+    assert_eq!(context["basis"], "service");
     let hash = result["decisions_hash"].as_str().unwrap();
     assert!(hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()), "{hash}");
     assert!(result["decisions"].as_u64() > Some(0), "nothing was decided: {result}");
