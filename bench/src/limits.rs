@@ -173,6 +173,8 @@ impl Facts for World {
             | Field::BookAsk
             | Field::BookBidQty
             | Field::BookAskQty
+            | Field::QuoteBid
+            | Field::QuoteAsk
             | Field::BarOpen
             | Field::BarHigh
             | Field::BarLow

@@ -14,6 +14,7 @@
 use model::id::AssetId;
 use model::order::Cause;
 
+use crate::indicator::INPUTS_MAX;
 use crate::schema::Field;
 use crate::value::{Truth, Value};
 
@@ -33,7 +34,7 @@ pub(crate) use risk::OCCASIONS;
 pub use risk::{
     CapBound, CapCode, CheckCode, CooldownCode, LatchCode, LimitCode, RiskCode, ThrottleCode,
 };
-pub(crate) use strategy::SizeCode;
+pub(crate) use strategy::{FrameCode, SizeCode};
 pub use strategy::{OrderTerms, RuleCode, SizeTerms, StrategyCode};
 
 /// LIMIT: registers of one bound program. 256 rules (the verdict's rule set) of eight values each.
@@ -150,7 +151,7 @@ pub(crate) struct Section {
     pub(crate) recalls: Vec<Recalled>,
     /// Operations, in the order of computing.
     pub(crate) ops: Vec<Op>,
-    /// Series updates, in the order of the series.
+    /// Series updates, in the order of computing.
     pub(crate) updates: Vec<Update>,
 }
 
@@ -159,8 +160,10 @@ pub(crate) struct Section {
 pub(crate) struct Update {
     /// Number of operations that come before it.
     pub(crate) after: usize,
-    /// Register of the input.
-    pub(crate) input: u16,
+    /// Number of the series.
+    pub(crate) series: u16,
+    /// Registers of the inputs; those that a series does not have repeat one that it has.
+    pub(crate) inputs: [u16; INPUTS_MAX],
     /// Register of the result.
     pub(crate) dst: u16,
 }
@@ -182,6 +185,12 @@ impl Registers {
             set(&mut values, *place, *value);
         }
         Self { values }
+    }
+
+    /// Puts a value into a register.
+    #[inline]
+    pub(crate) fn set(&mut self, place: u16, value: Value) {
+        set(&mut self.values, place, value);
     }
 
     /// Returns a register's value.
@@ -206,15 +215,16 @@ impl Section {
         &self,
         facts: &F,
         registers: &mut Registers,
-        mut update: impl FnMut(usize, Value) -> Value,
+        mut update: impl FnMut(u16, [Value; INPUTS_MAX]) -> Value,
     ) {
         let file = &mut *registers.values;
         self.load(facts, file);
         let mut done = 0;
-        for (index, &Update { after, input, dst }) in self.updates.iter().enumerate() {
+        for &Update { after, series, inputs, dst } in &self.updates {
             operate(self.ops.get(done..after).unwrap_or_default(), file);
             done = after;
-            let value = update(index, get(file, input));
+            let [first, second, third] = inputs;
+            let value = update(series, [get(file, first), get(file, second), get(file, third)]);
             set(file, dst, value);
         }
         operate(self.ops.get(done..).unwrap_or_default(), file);

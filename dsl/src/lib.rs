@@ -26,6 +26,8 @@ pub mod compile;
 pub mod diagnostics;
 /// Runs a flat program over facts.
 pub mod evaluate;
+/// Bars of longer lengths.
+mod frame;
 /// Stateful indicators in integers.
 pub mod indicator;
 /// Limits of the language, with their reasons.

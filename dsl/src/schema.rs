@@ -173,6 +173,8 @@ fields! {
     BookAsk "book.ask" Type::Price, Both, Always, Touch, true, "best ask";
     BookBidQty "book.bid_qty" Type::Qty, Both, Always, Touch, true, "quantity at the best bid";
     BookAskQty "book.ask_qty" Type::Qty, Both, Always, Touch, true, "quantity at the best ask";
+    QuoteBid "quote.bid" Type::Price, Strategy, Always, Nothing, true, "price of the own working bid, the best of several";
+    QuoteAsk "quote.ask" Type::Price, Strategy, Always, Nothing, true, "price of the own working offer, the best of several";
     BarOpen "open" Type::Price, Strategy, Always, Bars, true, "first price of the last closed bar";
     BarHigh "high" Type::Price, Strategy, Always, Bars, true, "highest price of the last closed bar";
     BarLow "low" Type::Price, Strategy, Always, Bars, true, "lowest price of the last closed bar";

@@ -165,6 +165,20 @@ pub enum Function {
     Abs,
     /// `clamp(x, low, high)`
     Clamp,
+    /// `floor(x)`: the integer at or below a number.
+    Floor,
+    /// `ceil(x)`: the integer at or above a number.
+    Ceil,
+    /// `round(x)`: the nearest integer, halves to the even one.
+    Round,
+    /// `round_down(p)`: down to the tick or lot.
+    RoundDown,
+    /// `round_up(p)`: up to the tick or lot.
+    RoundUp,
+    /// `round_nearest(p)`: to the nearest tick or lot, halves to the even multiple.
+    RoundNearest,
+    /// `mod(a, b)`: what is left of a above the largest multiple of b at or below it.
+    Mod,
 }
 
 /// A parameter with its value and the values for single symbols.
@@ -195,6 +209,8 @@ pub struct Let {
     pub name: String,
     /// Value.
     pub value: Expr,
+    /// Declared `series ... on`: length in nanoseconds of the bars that its value is of.
+    pub frame: Option<i64>,
     /// Where it is declared.
     pub span: Span,
 }
@@ -406,10 +422,12 @@ pub struct Series {
     pub name: String,
     /// Which indicator.
     pub indicator: Indicator,
-    /// Its inputs: one, or two for the crossings.
+    /// Its inputs: one; two for the crossings; three for those of whole bars.
     pub inputs: Vec<Expr>,
-    /// Length in updates: a constant or a parameter; none for the crossings.
+    /// Length in updates: a constant or a parameter; none for the crossings and their like.
     pub length: Option<Expr>,
+    /// Length in nanoseconds of the bars that it is of; none is the trigger.
+    pub frame: Option<i64>,
     /// Unit of the result.
     pub unit: Unit,
     /// Where it is declared.
@@ -421,18 +439,34 @@ pub struct Series {
 pub enum Indicator {
     /// Mean of the last n.
     Sma,
+    /// Mean of the last n, the newest n-fold, the oldest once.
+    Wma,
     /// Seeded by the sma of the first n; k = 2 / (n + 1).
     Ema,
+    /// Wilder's: seeded by the sma of the first n; k = 1 / n.
+    Rma,
+    /// Relative strength, 0 to 100.
+    Rsi,
+    /// True range: of high, low and close.
+    Tr,
+    /// Wilder's mean of the true range: of high, low and close.
+    Atr,
+    /// Price by volume of the day: of the sum of three prices, volume, and end of the bar.
+    Vwap,
     /// Largest of the last n.
     Highest,
     /// Smallest of the last n.
     Lowest,
     /// Population standard deviation of the last n.
     Stdev,
+    /// Distance from the mean of the last n in standard deviations.
+    Zscore,
     /// Now a > b and before a <= b.
     Crossover,
     /// Now a < b and before a >= b.
     Crossunder,
+    /// What the input was n steps ago: `x[n]`.
+    Lag,
 }
 
 /// `enter` or `exit`.

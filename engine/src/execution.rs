@@ -6,7 +6,7 @@
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::event::{Body, CancelIntent, Decision, Event, OrderIntent, Signal, Wake};
 use model::id::{ALL_STRATEGIES, InstrumentId, NO_INSTRUMENT, OrderNo, StrategyId};
-use model::order::{Action, CancelReason, Verdict};
+use model::order::{Action, CancelReason, Side, Verdict};
 use model::time::Nanos;
 
 use crate::alarm::Alarm;
@@ -19,11 +19,51 @@ struct Working {
     order: OrderNo,
     instrument: InstrumentId,
     strategy: StrategyId,
-    exit: bool,
+    role: Role,
     /// When it is to be cancelled; 0 for never.
     expires: Nanos,
     /// A cancel is on its way.
     cancelling: bool,
+}
+
+/// What an order is for: which cancels of its strategy mean it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Role {
+    #[default]
+    Entry,
+    Exit,
+    /// A leg of a quote: its rule and side.
+    Quote(u16, Side),
+}
+
+impl Role {
+    fn of(signal: &Signal) -> Self {
+        match signal.action {
+            Action::Exit | Action::CancelExit => Self::Exit,
+            Action::Quote | Action::CancelQuote => Self::Quote(signal.rule, signal.side),
+            Action::Enter | Action::CancelEntries => Self::Entry,
+        }
+    }
+
+    fn save(self, out: &mut ImageWriter) {
+        out.put(self == Self::Exit);
+        let leg = match self {
+            Self::Quote(rule, side) => Some((rule, side)),
+            Self::Entry | Self::Exit => None,
+        };
+        out.put_option(leg.map(|(rule, _)| rule));
+        out.put(leg.map(|(_, side)| side).unwrap_or_default());
+    }
+
+    fn load(from: &mut ImageReader<'_>) -> Result<Self, ImageError> {
+        let exit: bool = from.take()?;
+        let (rule, side) = (from.take_option()?, from.take()?);
+        Ok(match rule {
+            Some(rule) => Self::Quote(rule, side),
+            None if exit => Self::Exit,
+            None => Self::Entry,
+        })
+    }
 }
 
 /// The stage.
@@ -41,7 +81,7 @@ pub struct Execution {
 }
 
 /// Version of the state image.
-const IMAGE_VERSION: u32 = 2;
+const IMAGE_VERSION: u32 = 3;
 
 impl Default for Execution {
     fn default() -> Self {
@@ -71,14 +111,16 @@ impl Execution {
 
     fn signal(&mut self, event: &Event, signal: &Signal, out: &mut Out) {
         match signal.action {
-            Action::Enter | Action::Exit => self.pending = Some((*event, *signal)),
-            Action::CancelEntries | Action::CancelExit => {
-                let exits = signal.action == Action::CancelExit;
+            Action::Enter | Action::Exit | Action::Quote => {
+                self.pending = Some((*event, *signal));
+            }
+            Action::CancelEntries | Action::CancelExit | Action::CancelQuote => {
                 let (instrument, strategy) = (event.instrument, signal.strategy);
+                let meant = Role::of(signal);
                 self.cancel(event, CancelReason::Strategy, out, |order| {
                     order.instrument == instrument
                         && order.strategy == strategy
-                        && order.exit == exits
+                        && order.role == meant
                 });
             }
         }
@@ -101,7 +143,7 @@ impl Execution {
             order,
             instrument: event.instrument,
             strategy: signal.strategy,
-            exit: signal.action == Action::Exit,
+            role: Role::of(&signal),
             expires,
             cancelling: false,
         };
@@ -210,6 +252,7 @@ impl Stage for Execution {
             | Body::Liquidate(_)
             | Body::OrderAck(_)
             | Body::Fill(_)
+            | Body::SignalTerms(_)
             | Body::DecisionRules(_)
             | Body::LatchChanged(_)
             | Body::RiskState(_)
@@ -236,7 +279,7 @@ impl Image for Execution {
             out.put(order.order);
             out.put(order.instrument.0);
             out.put(order.strategy);
-            out.put(order.exit);
+            order.role.save(out);
             out.put(order.expires);
             out.put(order.cancelling);
         }
@@ -255,7 +298,7 @@ impl Image for Execution {
                 order: from.take()?,
                 instrument: InstrumentId(from.take()?),
                 strategy: from.take()?,
-                exit: from.take()?,
+                role: Role::load(from)?,
                 expires: from.take()?,
                 cancelling: from.take()?,
             });

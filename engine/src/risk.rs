@@ -220,8 +220,8 @@ impl Risk {
         // Cancels are never refused: the signal is all that execution needs.
         out.push(*event);
         match signal.action {
-            Action::Enter | Action::Exit => self.judge(event, signal, out),
-            Action::CancelEntries | Action::CancelExit => {}
+            Action::Enter | Action::Exit | Action::Quote => self.judge(event, signal, out),
+            Action::CancelEntries | Action::CancelExit | Action::CancelQuote => {}
         }
     }
 }
@@ -271,6 +271,7 @@ impl Stage for Risk {
             | Body::CashFlow(_)
             | Body::Liquidate(_) => {}
             Body::Decision(_)
+            | Body::SignalTerms(_)
             | Body::DecisionRules(_)
             | Body::LatchChanged(_)
             | Body::RiskState(_)

@@ -52,6 +52,34 @@ pub enum Action {
     CancelEntries = 2,
     /// Cancel the strategy's working exit on the instrument: it is replaced.
     CancelExit = 3,
+    /// Work one leg of a quote: the rule and the side name it.
+    Quote = 4,
+    /// Cancel the working order of one leg of a quote.
+    CancelQuote = 5,
+}
+
+/// How the size of a signal is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum SizeKind {
+    /// A quantity: the signal's own.
+    #[default]
+    Qty = 0,
+    /// A share of the strategy's capital that its position is to have: risk finds the difference.
+    Weight = 1,
+    /// A share of the strategy's capital that is lost at the stop: risk finds the quantity.
+    Risk = 2,
+}
+
+impl Action {
+    /// Tells whether a signal asks for an order, rather than for a cancel.
+    #[must_use]
+    pub fn asks_for_order(self) -> bool {
+        match self {
+            Self::Enter | Self::Exit | Self::Quote => true,
+            Self::CancelEntries | Self::CancelExit | Self::CancelQuote => false,
+        }
+    }
 }
 
 /// The answer of the risk stage.

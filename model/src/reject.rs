@@ -38,10 +38,12 @@ pub enum Reject {
     PostOnly = 13,
     /// An order that may only reduce would increase the position, or close more than there is.
     ReduceOnly = 14,
+    /// A size is a share of capital, and the strategy's capital is not known.
+    NoCapital = 20,
 }
 
 /// All built-in reasons with their names as people see them.
-pub const REJECTS: [(Reject, &str, &str); 14] = [
+pub const REJECTS: [(Reject, &str, &str); 15] = [
     (Reject::NoPrice, "NO_PRICE", "no price is known to value the order with"),
     (Reject::OffTick, "OFF_TICK", "the price is not a multiple of the tick"),
     (Reject::OffLot, "OFF_LOT", "the quantity is not a multiple of the lot"),
@@ -56,6 +58,7 @@ pub const REJECTS: [(Reject, &str, &str); 14] = [
     (Reject::Closing, "CLOSING", "the session is ending"),
     (Reject::PostOnly, "POST_ONLY", "a post-only order would trade on arrival"),
     (Reject::ReduceOnly, "REDUCE_ONLY", "an order that may only reduce would do more than that"),
+    (Reject::NoCapital, "NO_CAPITAL", "a share of capital, and the strategy's is not known"),
 ];
 
 /// Why an order was refused or cut; 0 means for no reason.
@@ -100,7 +103,8 @@ impl From<Reject> for Code {
         | Reject::Overflow
         | Reject::Closing
         | Reject::PostOnly
-        | Reject::ReduceOnly) = reject;
+        | Reject::ReduceOnly
+        | Reject::NoCapital) = reject;
         Self(reject as u16)
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn add_let(
         return;
     };
     let index = scope.lets.len();
-    scope.lets.push(Let { name: name.text.clone(), value, span: name.span });
+    scope.lets.push(Let { name: name.text.clone(), value, frame: None, span: name.span });
     scope.reaches.push(reach);
     scope.order.push(Step::Let(index));
     scope.bind(&name.text, Binding::Let(index), name.span);

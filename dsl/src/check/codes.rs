@@ -223,7 +223,8 @@ pub const CODES: &[(&str, &str, &str)] = &[
     (
         "R0314",
         "not a series",
-        "`series` names one call of an indicator; other expressions are a `let`.",
+        "`series` names a value that moves: one that reads a field or an indicator. Constants are \
+         a `param` or a `let`.",
     ),
     (
         "R0315",
@@ -277,6 +278,19 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "known only for a moment",
         "A fill and a round trip are known on their event only: in an update on it, and in the \
          `where` of a window over it.",
+    ),
+    (
+        "R0330",
+        "not of longer bars",
+        "`series ... on 15m` is of bars that are built from those that wake the strategy: their \
+         length is a multiple, and the value reads their prices, parameters, and series on the \
+         same length, nothing of the moment.",
+    ),
+    (
+        "R0331",
+        "which part",
+        "`macd` and `bollinger` have several results: the part stands behind the call, as in \
+         `macd(close, 12, 26, 9).signal`.",
     ),
     ("R0401", "unused parameter", "Nothing reads it: changing it changes nothing."),
     ("R0402", "unused let", "Nothing reads it."),

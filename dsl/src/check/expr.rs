@@ -43,6 +43,8 @@ pub(crate) struct Typing<'a, 't> {
     pub(crate) place: Place,
     /// The most that was asked of the moment so far.
     pub(crate) reach: Option<Reach>,
+    /// Length of the bars that are read here, if they are not the trigger's.
+    pub(crate) frame: Option<i64>,
 }
 
 impl<'a, 't> Typing<'a, 't> {
@@ -52,7 +54,7 @@ impl<'a, 't> Typing<'a, 't> {
         diagnostics: &'a mut Vec<Diagnostic>,
         place: Place,
     ) -> Self {
-        Self { scope, diagnostics, place, reach: None }
+        Self { scope, diagnostics, place, reach: None, frame: None }
     }
 
     /// Reports a finding; for use as the last word of a function that gives up.
@@ -106,14 +108,7 @@ impl<'a, 't> Typing<'a, 't> {
             ast::ExprKind::In(value, low, high) => self.within(value, low, high, span),
             ast::ExprKind::IsNa(inner, negated) => self.is_na(inner, *negated, span),
             ast::ExprKind::If(condition, yes, no) => self.conditional(condition, yes, no, span),
-            ast::ExprKind::Index(..) => {
-                let fault = Diagnostic::error(
-                    "R0905",
-                    span,
-                    "earlier values (`x[k]`) are not supported by this version",
-                );
-                self.fail(fault)
-            }
+            ast::ExprKind::Index(inner, steps) => self.past(inner, *steps, span),
         }
     }
 
@@ -339,7 +334,7 @@ impl<'a, 't> Typing<'a, 't> {
     }
 
     /// Tells whether a divisor may be zero: not a literal, nor a parameter whose range excludes it.
-    fn can_be_zero(&self, expr: &Expr) -> bool {
+    pub(super) fn can_be_zero(&self, expr: &Expr) -> bool {
         if let ExprKind::Param(index) = &expr.kind {
             let range = self.scope.params.get(*index).and_then(|param| param.range.as_ref());
             let signs = range.map(|(low, high)| (sign(low), sign(high)));

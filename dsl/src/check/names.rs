@@ -17,12 +17,11 @@ pub(crate) enum Owner {
 const LATER_FIELDS: &str = "account.week_loss account.net_exposure account.margin_ratio \
     strategy.capital strategy.exposure strategy.position strategy.day_loss strategy.drawdown \
     strategy.open_orders strategy.order_to_trade symbol.day_loss position.liq_price \
-    position.liq_distance order.post_only order.strength quote.bid quote.ask \
+    position.liq_distance order.post_only order.strength \
     book.bid_depth book.ask_depth book.depth venue.symbol_state venue.budget_left venue.circuit";
 
 /// Functions of the language that this version does not compute.
-const LATER_FUNCTIONS: &str = "rsi rma macd tr atr bollinger zscore vwap dmi adx mod fx floor ceil \
-    round round_up round_down round_nearest sqrt last move";
+const LATER_FUNCTIONS: &str = "dmi adx fx sqrt last move";
 
 /// A function of the language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +30,17 @@ pub(crate) enum Callable {
     Pure(Function),
     /// With state, kept as a series.
     Stateful(Indicator),
+    /// A difference or a ratio to an earlier value.
+    Past(Past),
+}
+
+/// What is made of a value and what it was some steps ago.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Past {
+    /// The difference.
+    Change,
+    /// The difference as a share of what it was.
+    Roc,
 }
 
 /// Returns the function with this name.
@@ -40,6 +50,22 @@ pub(crate) fn function(name: &str) -> Option<Callable> {
         "min" => Callable::Pure(Function::Min),
         "abs" => Callable::Pure(Function::Abs),
         "clamp" => Callable::Pure(Function::Clamp),
+        "floor" => Callable::Pure(Function::Floor),
+        "ceil" => Callable::Pure(Function::Ceil),
+        "round" => Callable::Pure(Function::Round),
+        "round_down" => Callable::Pure(Function::RoundDown),
+        "round_up" => Callable::Pure(Function::RoundUp),
+        "round_nearest" => Callable::Pure(Function::RoundNearest),
+        "mod" => Callable::Pure(Function::Mod),
+        "change" => Callable::Past(Past::Change),
+        "roc" => Callable::Past(Past::Roc),
+        "wma" => Callable::Stateful(Indicator::Wma),
+        "rma" => Callable::Stateful(Indicator::Rma),
+        "rsi" => Callable::Stateful(Indicator::Rsi),
+        "tr" => Callable::Stateful(Indicator::Tr),
+        "atr" => Callable::Stateful(Indicator::Atr),
+        "vwap" => Callable::Stateful(Indicator::Vwap),
+        "zscore" => Callable::Stateful(Indicator::Zscore),
         "sma" => Callable::Stateful(Indicator::Sma),
         "ema" => Callable::Stateful(Indicator::Ema),
         "highest" => Callable::Stateful(Indicator::Highest),
@@ -52,17 +78,27 @@ pub(crate) fn function(name: &str) -> Option<Callable> {
 }
 
 /// Names of the functions of this version.
-pub(crate) const FUNCTIONS: &str =
-    "max min abs clamp count sum rate sma ema highest lowest stdev crossover crossunder";
+pub(crate) const FUNCTIONS: &str = "max min abs clamp floor ceil round round_down round_up \
+    round_nearest mod count sum rate change roc sma wma ema rma rsi tr atr vwap highest lowest \
+    stdev zscore crossover crossunder macd bollinger";
 
 /// Tells whether a name is one of the functions over windows.
 pub(crate) fn is_window(name: &str) -> bool {
     matches!(name, "count" | "sum" | "rate")
 }
 
+/// Functions with more than one result, and the names of these.
+pub(crate) const PARTED: [(&str, &[&str]); 2] =
+    [("macd", &["line", "signal", "hist"]), ("bollinger", &["upper", "middle", "lower"])];
+
+/// Returns the names of a function's results, if it has more than one.
+pub(crate) fn parts(name: &str) -> Option<&'static [&'static str]> {
+    PARTED.iter().find(|(known, _)| *known == name).map(|(_, parts)| *parts)
+}
+
 /// Tells whether a name is one of the language's functions.
 pub(crate) fn is_function(name: &str) -> bool {
-    function(name).is_some() || is_window(name) || is_later_function(name)
+    function(name).is_some() || parts(name).is_some() || is_window(name) || is_later_function(name)
 }
 
 /// Tells whether the language has this function, but not this version.

@@ -6,10 +6,12 @@ use crate::limits::SERIES_LENGTH_MAX;
 use crate::parse::suggest::nearest;
 use crate::schema::{Field, FieldInfo, Needs, Type, When};
 use crate::span::Span;
-use crate::typed::{Asset, AssetArg, Expr, ExprKind, Function, Indicator, Occasion, Series, Unit};
+use crate::typed::{
+    Arith, Asset, AssetArg, Expr, ExprKind, Function, Indicator, Occasion, Series, Unit,
+};
 
 use super::expr::{Place, Typing};
-use super::names::{self, Callable, FUNCTIONS, Owner};
+use super::names::{self, Callable, FUNCTIONS, Owner, Past};
 use super::scope::{Binding, Reach, rank};
 use super::units::{self, describe};
 
@@ -22,6 +24,9 @@ impl Typing<'_, '_> {
         {
             let fault = Diagnostic::error("R0905", span, "a symbol is no value in this version");
             return self.fail(fault);
+        }
+        if let (Some(parts), Some(args)) = (names::parts(&first.name.text), &first.args) {
+            return self.parted(&first.name, parts, args, rest, span);
         }
         if rest.is_empty() {
             return match &first.args {
@@ -77,8 +82,9 @@ impl Typing<'_, '_> {
             }
             Binding::Broken => return None,
         };
+        self.fits_frame(binding, span)?;
         if let Binding::Let(index) = binding
-            && let Some(reach) = scope.reaches.get(index).copied().flatten()
+            && let Some(reach) = self.scope.reaches.get(index).copied().flatten()
         {
             self.asks(reach.field, span, Some(reach.span))?;
         }
@@ -130,6 +136,13 @@ impl Typing<'_, '_> {
             let fault = Diagnostic::error("R0313", span, message);
             let help = "wake the strategy `on bar`, or read `market.last`";
             return self.fail(fault.label("this strategy does not wake on bars").help(help));
+        }
+        if self.frame.is_some() && info.needs != Needs::Bars {
+            let message = format!("`{}` is not of a closed bar", info.name);
+            let fault = Diagnostic::error("R0330", span, message);
+            return self.fail(fault.help(
+                "a series on longer bars reads open, high, low, close, volume and bar.time",
+            ));
         }
         self.asks(info.field, span, None)?;
         let (unit, argument) = match (units::of_field(info), args) {
@@ -243,11 +256,24 @@ impl Typing<'_, '_> {
             };
             return self.fail(fault);
         };
-        let wanted = match callable {
-            Callable::Pure(Function::Abs) => 1,
-            Callable::Pure(Function::Clamp) => 3,
-            Callable::Pure(Function::Max | Function::Min) | Callable::Stateful(_) => 2,
-        };
+        let (least, most) = arity(callable);
+        let values = self.values(name, args, least, most, span)?;
+        match callable {
+            Callable::Pure(function) => self.pure(function, &values, span),
+            Callable::Stateful(indicator) => self.stateful(indicator, name, &values, span),
+            Callable::Past(past) => self.of_past(past, name, &values, span),
+        }
+    }
+
+    /// Returns the arguments of a call, if they are values and as many as the function takes.
+    fn values<'e>(
+        &mut self,
+        name: &ast::Name,
+        args: &'e [Arg],
+        least: usize,
+        most: usize,
+        span: Span,
+    ) -> Option<Vec<&'e ast::Expr>> {
         let values: Vec<&ast::Expr> = args
             .iter()
             .filter_map(|arg| match arg {
@@ -255,22 +281,20 @@ impl Typing<'_, '_> {
                 Arg::Expr(_, Some(_)) | Arg::Asset(_) => None,
             })
             .collect();
-        if values.len() != wanted || args.len() != wanted {
-            let values =
-                if wanted == 1 { "one value".to_owned() } else { format!("{wanted} values") };
-            let message = format!("`{}` takes {values}", name.text);
-            return self.fail(Diagnostic::error("R0213", span, message));
+        if values.len() == args.len() && (least..=most).contains(&values.len()) {
+            return Some(values);
         }
-        match callable {
-            Callable::Pure(function) => self.pure(function, &values, span),
-            Callable::Stateful(indicator) => {
-                let index = self.stateful(indicator, name, &values, span)?;
-                self.bound(Binding::Series(index), span)
-            }
-        }
+        let count = match (least, most) {
+            (0, 0) => "no value".to_owned(),
+            (1, 1) => "one value".to_owned(),
+            (least, most) if least == most => format!("{most} values"),
+            (least, most) => format!("{least} or {most} values"),
+        };
+        let message = format!("`{}` takes {count}", name.text);
+        self.fail(Diagnostic::error("R0213", span, message))
     }
 
-    /// `max`, `min`, `abs`, `clamp`: all values have the unit of the result.
+    /// Functions without state: all values have one unit, mostly that of the result.
     fn pure(&mut self, function: Function, values: &[&ast::Expr], span: Span) -> Option<Expr> {
         let typed: Vec<Option<Expr>> = values.iter().map(|value| self.infer(value)).collect();
         let typed: Option<Vec<Expr>> = typed.into_iter().collect();
@@ -291,46 +315,271 @@ impl Typing<'_, '_> {
             let message = format!("no such function of {}", describe(&unit));
             return self.fail(Diagnostic::error("R0207", span, message));
         }
-        let nullable = args.iter().any(|arg| arg.nullable);
+        let mut nullable = args.iter().any(|arg| arg.nullable);
+        match function {
+            Function::Floor | Function::Ceil | Function::Round => {
+                if !matches!(unit, Unit::Num | Unit::Int) {
+                    let message = format!("no integers of {}", describe(&unit));
+                    let fault = Diagnostic::error("R0207", span, message);
+                    return self.fail(fault.help("divide it by a value of its unit first"));
+                }
+                unit = Unit::Int;
+            }
+            Function::RoundDown | Function::RoundUp | Function::RoundNearest => {
+                if !matches!(unit, Unit::Price | Unit::Qty) {
+                    let message = format!("{} has neither tick nor lot", describe(&unit));
+                    let fault = Diagnostic::error("R0207", span, message);
+                    return self.fail(fault.help("`floor`, `ceil` and `round` make integers"));
+                }
+            }
+            Function::Mod => {
+                nullable = nullable || args.get(1).is_some_and(|by| self.can_be_zero(by));
+            }
+            Function::Max | Function::Min | Function::Abs | Function::Clamp => {}
+        }
         Some(Expr { kind: ExprKind::Call(function, args), unit, nullable, span })
     }
 
-    /// Makes a call with state a series of the block and returns its index.
-    pub(super) fn stateful(
+    /// Makes a call with state a series of the block and reads it.
+    fn stateful(
         &mut self,
         indicator: Indicator,
         name: &ast::Name,
         values: &[&ast::Expr],
         span: Span,
-    ) -> Option<usize> {
-        if self.scope.owner == Owner::Risk {
-            let message = format!("a risk block cannot keep the series `{}`", name.text);
-            let fault = Diagnostic::error("R0306", name.span, message);
-            return self.fail(fault.help("series belong to strategies"));
-        }
-        let [first, second] = values else { return None };
-        let is_crossing = matches!(indicator, Indicator::Crossover | Indicator::Crossunder);
-        let (inputs, length, unit) = if is_crossing {
-            let (Some(left), Some(right)) = (self.infer(first), self.infer(second)) else {
-                return None;
-            };
-            let (left, right) = self.fit(left, right, "compare", "R0203")?;
-            (vec![left, right], None, Unit::Bool)
-        } else {
-            let (input, length) = (self.infer(first), self.length(second));
-            let input = input?;
-            let unit = if input.unit == Unit::Int { Unit::Num } else { input.unit.clone() };
-            (vec![input], Some(length?), unit)
+    ) -> Option<Expr> {
+        self.keeps(name)?;
+        let (inputs, length, unit) = match (indicator, values) {
+            (Indicator::Crossover | Indicator::Crossunder, [first, second]) => {
+                let (left, right) = (self.infer(first), self.infer(second));
+                let (left, right) = self.fit(left?, right?, "compare", "R0203")?;
+                (vec![left, right], None, Unit::Bool)
+            }
+            (Indicator::Tr | Indicator::Atr | Indicator::Vwap, _) => {
+                let length = match values {
+                    [length] => Some(self.length(length)?),
+                    _ => None,
+                };
+                let unit = Unit::Price;
+                (self.bar_inputs(indicator, span)?, length, unit)
+            }
+            (_, [first, second]) => {
+                let (input, length) = (self.infer(first), self.length(second));
+                let input = input?;
+                let plain = matches!(indicator, Indicator::Rsi | Indicator::Zscore)
+                    || input.unit == Unit::Int;
+                let unit = if plain { Unit::Num } else { input.unit.clone() };
+                (vec![input], Some(length?), unit)
+            }
+            _ => return None,
         };
-        if let Some(wrong) = inputs.iter().find(|input| !units::is_number(&input.unit)) {
+        if let Some(wrong) = inputs
+            .iter()
+            .find(|input| !units::is_number(&input.unit) && input.kind != time_of_bar().kind)
+        {
             let message =
                 format!("`{}` is of numbers, not of {}", name.text, describe(&wrong.unit));
             return self.fail(Diagnostic::error("R0207", wrong.span, message));
         }
+        self.kept(indicator, inputs, length, unit, span)
+    }
+
+    /// Refuses a risk block that keeps a series.
+    fn keeps(&mut self, name: &ast::Name) -> Option<()> {
+        if self.scope.owner == Owner::Strategy {
+            return Some(());
+        }
+        let message = format!("a risk block cannot keep the series `{}`", name.text);
+        let fault = Diagnostic::error("R0306", name.span, message);
+        self.fail(fault.help("series belong to strategies"))
+    }
+
+    /// Adds a series and reads it.
+    fn kept(
+        &mut self,
+        indicator: Indicator,
+        inputs: Vec<Expr>,
+        length: Option<Expr>,
+        unit: Unit,
+        span: Span,
+    ) -> Option<Expr> {
         let shown = usize::try_from(span.start).ok().zip(usize::try_from(span.end).ok());
         let shown = shown.and_then(|(start, end)| self.scope.text.get(start..end)).unwrap_or("");
         let name = shown.split_whitespace().collect::<Vec<_>>().join(" ");
-        Some(self.scope.add_series(Series { name, indicator, inputs, length, unit, span }))
+        let frame = self.frame;
+        let index =
+            self.scope.add_series(Series { name, indicator, inputs, length, frame, unit, span });
+        self.bound(Binding::Series(index), span)
+    }
+
+    /// Returns what indicators of whole bars read.
+    fn bar_inputs(&mut self, indicator: Indicator, span: Span) -> Option<Vec<Expr>> {
+        let mut read = |field: Field| self.field(field.info(), None, span);
+        let (high, low, close) =
+            (read(Field::BarHigh)?, read(Field::BarLow)?, read(Field::BarClose)?);
+        if indicator != Indicator::Vwap {
+            return Some(vec![high, low, close]);
+        }
+        let (volume, time) = (read(Field::BarVolume)?, read(Field::BarTime)?);
+        let sum = |a: Expr, b: Expr| {
+            let (unit, nullable) = (a.unit.clone(), a.nullable || b.nullable);
+            let kind = ExprKind::Arith(Arith::Add, Box::new(a), Box::new(b));
+            Expr { kind, unit, nullable, span }
+        };
+        Some(vec![sum(sum(high, low), close), volume, time])
+    }
+
+    /// `x[k]`: what x was k steps ago. Of a series on longer bars, k of these.
+    pub(super) fn past(&mut self, inner: &ast::Expr, steps: u64, span: Span) -> Option<Expr> {
+        if self.scope.owner == Owner::Risk {
+            let fault = Diagnostic::error("R0306", span, "a risk block cannot keep earlier values");
+            return self.fail(fault.help("series belong to strategies"));
+        }
+        let now = self.infer(inner)?;
+        if steps == 0 {
+            return Some(now);
+        }
+        let length = ExprKind::Number { mantissa: i128::from(steps), decimals: 0 };
+        let length = Expr { kind: length, unit: Unit::Int, nullable: false, span };
+        self.earlier(now, length, span)
+    }
+
+    /// Keeps what a value was `length` steps ago.
+    fn earlier(&mut self, now: Expr, length: Expr, span: Span) -> Option<Expr> {
+        if matches!(now.kind, ExprKind::Na) {
+            return self.fail(Diagnostic::error("R0217", now.span, "`na` of what unit?"));
+        }
+        if let ExprKind::Number { mantissa, .. } = length.kind
+            && mantissa > SERIES_LENGTH_MAX
+        {
+            let message = format!("at most {SERIES_LENGTH_MAX} steps back");
+            return self.fail(Diagnostic::error("R0315", span, message));
+        }
+        let outer = self.frame;
+        self.frame = self.frame.or_else(|| self.scope.frame(&now.kind));
+        let unit = now.unit.clone();
+        let kept = self.kept(Indicator::Lag, vec![now], Some(length), unit, span);
+        self.frame = outer;
+        kept
+    }
+
+    /// `change(x, n)` and `roc(x, n)`; one step when no length is given.
+    fn of_past(
+        &mut self,
+        past: Past,
+        name: &ast::Name,
+        values: &[&ast::Expr],
+        span: Span,
+    ) -> Option<Expr> {
+        self.keeps(name)?;
+        let (first, rest) = values.split_first()?;
+        let now = self.infer(first);
+        let length = match rest.first() {
+            Some(length) => self.length(length),
+            None => Some(Expr {
+                kind: ExprKind::Number { mantissa: 1, decimals: 0 },
+                unit: Unit::Int,
+                nullable: false,
+                span,
+            }),
+        };
+        let now = now?;
+        if !units::is_number(&now.unit) {
+            let message = format!("`{}` is of numbers, not of {}", name.text, describe(&now.unit));
+            return self.fail(Diagnostic::error("R0207", now.span, message));
+        }
+        let before = self.earlier(now.clone(), length?, span)?;
+        let difference = difference(now, before.clone(), span);
+        Some(match past {
+            Past::Change => difference,
+            Past::Roc => ratio(difference, before, span),
+        })
+    }
+
+    /// `macd(x, fast, slow, smooth).line` and its like.
+    fn parted(
+        &mut self,
+        name: &ast::Name,
+        parts: &[&str],
+        args: &[Arg],
+        rest: &[Segment],
+        span: Span,
+    ) -> Option<Expr> {
+        let part = match rest {
+            [Segment { name: part, args: None }] => parts.iter().find(|known| **known == part.text),
+            _ => None,
+        };
+        let Some(part) = part else {
+            let message = format!("`{}` has parts: say which", name.text);
+            let fault = Diagnostic::error("R0331", span, message);
+            let list: Vec<String> = parts.iter().map(|part| format!("`.{part}`")).collect();
+            return self.fail(fault.help(format!("write {} behind it", list.join(", "))));
+        };
+        self.keeps(name)?;
+        if name.text == "macd" {
+            let values = self.values(name, args, 4, 4, span)?;
+            let [x, fast, slow, smooth] = values.as_slice() else { return None };
+            return self.macd(name, [x, fast, slow, smooth], part, span);
+        }
+        let values = self.values(name, args, 3, 3, span)?;
+        let [x, length, wide] = values.as_slice() else { return None };
+        let middle = self.stateful(Indicator::Sma, name, &[x, length], span)?;
+        let wide = self.expect(wide, &Unit::Num, "the width of the bands")?;
+        if *part == "middle" {
+            return Some(middle);
+        }
+        let off = self.stateful(Indicator::Stdev, name, &[x, length], span)?;
+        let (unit, nullable) = (off.unit.clone(), off.nullable || wide.nullable);
+        let kind = ExprKind::Arith(Arith::Mul, Box::new(wide), Box::new(off));
+        let off = Expr { kind, unit: unit.clone(), nullable, span };
+        if *part == "lower" {
+            return Some(difference(middle, off, span));
+        }
+        let kind = ExprKind::Arith(Arith::Add, Box::new(middle), Box::new(off));
+        Some(Expr { kind, unit, nullable, span })
+    }
+
+    fn macd(
+        &mut self,
+        name: &ast::Name,
+        [x, fast, slow, smooth]: [&ast::Expr; 4],
+        part: &str,
+        span: Span,
+    ) -> Option<Expr> {
+        let fast = self.stateful(Indicator::Ema, name, &[x, fast], span)?;
+        let slow = self.stateful(Indicator::Ema, name, &[x, slow], span)?;
+        let line = difference(fast, slow, span);
+        let smooth = self.length(smooth)?;
+        if part == "line" {
+            return Some(line);
+        }
+        let unit = line.unit.clone();
+        let signal = self.kept(Indicator::Ema, vec![line.clone()], Some(smooth), unit, span)?;
+        Some(if part == "signal" { signal } else { difference(line, signal, span) })
+    }
+
+    /// Reports a name that is not of the longer bars at hand.
+    fn fits_frame(&mut self, binding: Binding, span: Span) -> Option<()> {
+        let (Some(frame), Some(kind)) = (self.frame, binding.kind()) else { return Some(()) };
+        let own = self.scope.frame(&kind);
+        let fits = match binding {
+            Binding::Series(_) => own == Some(frame),
+            Binding::Let(index) if own.is_none() => {
+                let fields = self.scope.lets.get(index).map(|item| self.scope.fields(&item.value));
+                let is_bar = |field: &Field| field.info().needs == Needs::Bars;
+                !self.scope.keeps_series(index) && fields.iter().flatten().all(is_bar)
+            }
+            Binding::Let(_) => own == Some(frame),
+            Binding::State(_) => false,
+            Binding::Param(_) | Binding::Broken => true,
+        };
+        if fits {
+            return Some(());
+        }
+        let fault = Diagnostic::error("R0330", span, "is not of these longer bars");
+        self.fail(fault.help(
+            "a series on longer bars reads their prices, parameters, and series on the same length",
+        ))
     }
 
     /// The length of a series: constant, or a parameter that cannot leave the limits.
@@ -378,6 +627,46 @@ impl Typing<'_, '_> {
 /// A crossing is known from the first bar on: what is not known is no crossing.
 const fn is_nullable(indicator: Indicator) -> bool {
     !matches!(indicator, Indicator::Crossover | Indicator::Crossunder)
+}
+
+/// How many values a function takes, at least and at most.
+const fn arity(callable: Callable) -> (usize, usize) {
+    match callable {
+        Callable::Pure(
+            Function::Abs
+            | Function::Floor
+            | Function::Ceil
+            | Function::Round
+            | Function::RoundDown
+            | Function::RoundUp
+            | Function::RoundNearest,
+        )
+        | Callable::Stateful(Indicator::Atr) => (1, 1),
+        Callable::Pure(Function::Clamp) => (3, 3),
+        Callable::Stateful(Indicator::Tr | Indicator::Vwap) => (0, 0),
+        Callable::Past(_) => (1, 2),
+        Callable::Pure(Function::Max | Function::Min | Function::Mod) | Callable::Stateful(_) => {
+            (2, 2)
+        }
+    }
+}
+
+/// Returns `a - b` of one unit.
+fn difference(a: Expr, b: Expr, span: Span) -> Expr {
+    let (unit, nullable) = (a.unit.clone(), a.nullable || b.nullable);
+    Expr { kind: ExprKind::Arith(Arith::Sub, Box::new(a), Box::new(b)), unit, nullable, span }
+}
+
+/// Returns `a / b` of one unit.
+fn ratio(a: Expr, b: Expr, span: Span) -> Expr {
+    let kind = ExprKind::Arith(Arith::Div, Box::new(a), Box::new(b));
+    Expr { kind, unit: Unit::Num, nullable: true, span }
+}
+
+/// The end of the bar, which one indicator reads as a number.
+const fn time_of_bar() -> Expr {
+    let kind = ExprKind::Field(Field::BarTime, None);
+    Expr { kind, unit: Unit::Time, nullable: true, span: Span { source: 0, start: 0, end: 0 } }
 }
 
 fn is_pays(expr: &ast::Expr) -> bool {

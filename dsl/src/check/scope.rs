@@ -63,6 +63,8 @@ pub(crate) struct Scope<'t> {
     pub(crate) symbols: Vec<Symbol>,
     /// The strategy wakes on closed bars.
     pub(crate) on_bars: bool,
+    /// Their length in nanoseconds, where it is known.
+    pub(crate) bar_ns: Option<i64>,
     /// Names declared so far.
     known: BTreeMap<String, (Binding, Span)>,
     /// Names declared anywhere in the block.
@@ -86,6 +88,7 @@ impl<'t> Scope<'t> {
             order: Vec::new(),
             symbols: Vec::new(),
             on_bars: false,
+            bar_ns: None,
             known: BTreeMap::new(),
             all: BTreeMap::new(),
             used: BTreeSet::new(),
@@ -164,6 +167,7 @@ impl<'t> Scope<'t> {
             known.indicator == series.indicator
                 && known.inputs == series.inputs
                 && known.length == series.length
+                && known.frame == series.frame
         };
         if let Some(index) = self.series.iter().position(equal) {
             return index;
@@ -181,6 +185,33 @@ impl<'t> Scope<'t> {
             self.windows.push(window);
             self.windows.len().saturating_sub(1)
         })
+    }
+
+    /// Returns the length of the bars that a name of the block is of, if it is not the trigger's.
+    pub(crate) fn frame(&self, kind: &ExprKind) -> Option<i64> {
+        if let ExprKind::Series(index) = kind {
+            self.series.get(*index)?.frame
+        } else if let ExprKind::Let(index) = kind {
+            self.lets.get(*index)?.frame
+        } else {
+            None
+        }
+    }
+
+    /// Tells whether the value of a let keeps a series.
+    pub(crate) fn keeps_series(&self, index: usize) -> bool {
+        let mut open: Vec<&Expr> =
+            self.lets.get(index).map(|item| &item.value).into_iter().collect();
+        while let Some(expr) = open.pop() {
+            if matches!(expr.kind, ExprKind::Series(_)) {
+                return true;
+            }
+            if let ExprKind::Let(index) = expr.kind {
+                open.extend(self.lets.get(index).map(|item| &item.value));
+            }
+            open.extend(names::children(expr));
+        }
+        false
     }
 
     /// Returns every field that an expression reads, through lets and series too. Without

@@ -5,11 +5,11 @@ use model::symbol::Symbol;
 use crate::ast::{self, Block, OptionKind, OrderOption, StatementKind};
 use crate::diagnostics::{Diagnostic, Severity};
 use crate::span::Span;
-use crate::typed::{Expr, ExprKind, Strategy, StrategyRule, Trigger, Unit};
+use crate::typed::{Expr, ExprKind, Let, Step, Strategy, StrategyRule, Trigger, Unit};
 
 use super::block::{add_let, announce, once, params, unsupported, unsupported_part};
 use super::expr::{Place, Typing};
-use super::names::{self, Callable, Owner};
+use super::names::Owner;
 use super::scope::{Binding, Scope};
 use super::units::describe;
 
@@ -35,10 +35,7 @@ pub(super) fn strategy<'t>(
                 add_let(name, value, Place::Strategy, &mut scope, diagnostics);
             }
             StatementKind::Series { name, value, on } => {
-                if let Some(on) = on {
-                    diagnostics.push(unsupported_part(on.span, "series on"));
-                }
-                add_series(name, value, &mut scope, diagnostics);
+                add_series(name, value, on.as_ref(), &mut scope, diagnostics);
             }
             StatementKind::Budget(operations) => {
                 once(&mut budget, *operations, span, "budget", diagnostics);
@@ -95,6 +92,9 @@ fn wake(block: &Block, scope: &mut Scope<'_>, diagnostics: &mut Vec<Diagnostic>)
         let symbols = typing.symbols(symbols);
         // Bars are known to be there also when the length is wrong: one mistake, one message.
         scope.on_bars = scope.on_bars || event.text == "bar";
+        if let Some(Trigger::Bar(length)) = trigger {
+            scope.bar_ns = Some(length);
+        }
         scope.symbols = symbols.iter().map(|(symbol, _)| symbol.clone()).collect();
         let wake = trigger.map(|trigger| (trigger, symbols));
         once(&mut found, wake, statement.span, "on", diagnostics);
@@ -109,25 +109,32 @@ fn wake(block: &Block, scope: &mut Scope<'_>, diagnostics: &mut Vec<Diagnostic>)
     found.and_then(|(wake, _)| wake)
 }
 
-/// Types `series name = f(...)`.
+/// Types `series name = f(...)`, perhaps on longer bars.
 fn add_series(
     name: &ast::Name,
     value: &ast::Expr,
+    on: Option<&ast::Spanned<i64>>,
     scope: &mut Scope<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let mut typing = Typing::new(scope, diagnostics, Place::Strategy);
-    let index = typing.series(value);
-    let binding = match index {
-        Some(index) => {
-            // A call that an expression above hoisted is the same series under a better name.
-            if let Some(series) = scope.series.get_mut(index) {
-                series.name.clone_from(&name.text);
-                series.span = name.span;
-            }
-            Binding::Series(index)
+    let Some((value, frame)) = typing.series(value, on) else {
+        scope.bind(&name.text, Binding::Broken, name.span);
+        return;
+    };
+    let binding = if let ExprKind::Series(index) = value.kind {
+        // A call that an expression above hoisted is the same series under a better name.
+        if let Some(series) = scope.series.get_mut(index) {
+            series.name.clone_from(&name.text);
+            series.span = name.span;
         }
-        None => Binding::Broken,
+        Binding::Series(index)
+    } else {
+        let index = scope.lets.len();
+        scope.lets.push(Let { name: name.text.clone(), value, frame, span: name.span });
+        scope.reaches.push(None);
+        scope.order.push(Step::Let(index));
+        Binding::Let(index)
     };
     scope.bind(&name.text, binding, name.span);
 }
@@ -144,21 +151,50 @@ struct Options {
 }
 
 impl Typing<'_, '_> {
-    fn series(&mut self, value: &ast::Expr) -> Option<usize> {
-        if let ast::ExprKind::Path(segments) = &value.kind
-            && let [ast::Segment { name, args: Some(_) }] = segments.as_slice()
-        {
-            if let Some(Callable::Stateful(_)) = names::function(&name.text) {
-                let typed = self.infer(value)?;
-                return if let ExprKind::Series(index) = typed.kind { Some(index) } else { None };
+    /// Types the value of a series, and returns the length of the longer bars that it is of.
+    fn series(
+        &mut self,
+        value: &ast::Expr,
+        on: Option<&ast::Spanned<i64>>,
+    ) -> Option<(Expr, Option<i64>)> {
+        let frame = match on {
+            // Bars of the trigger's own length are those of the trigger.
+            Some(on) => {
+                Some(self.frame_length(on)?).filter(|_| self.scope.bar_ns != Some(on.value))
             }
-            if names::is_later_function(&name.text) || names::function(&name.text).is_none() {
-                self.infer(value);
+            None => None,
+        };
+        self.frame = frame;
+        let typed = self.infer(value);
+        self.frame = None;
+        let typed = typed?;
+        let is_constant = !matches!(typed.kind, ExprKind::Series(_) | ExprKind::Let(_))
+            && self.scope.fields(&typed).is_empty();
+        if is_constant {
+            let fault = Diagnostic::error("R0314", value.span, "a series that never changes");
+            return self.fail(fault.help("use `param` or `let` for constants"));
+        }
+        Some((typed, frame))
+    }
+
+    /// Checks `on 15m`: whole bars of the trigger make one.
+    fn frame_length(&mut self, on: &ast::Spanned<i64>) -> Option<i64> {
+        let Some(bar) = self.scope.bar_ns else {
+            if self.scope.on_bars {
                 return None;
             }
+            let fault = Diagnostic::error("R0330", on.span, "longer bars are made of bars");
+            return self.fail(fault.help("wake the strategy `on bar`"));
+        };
+        if on.value <= 0 || on.value.checked_rem(bar) != Some(0) {
+            let fault = Diagnostic::error(
+                "R0330",
+                on.span,
+                "no multiple of the bar that wakes the strategy",
+            );
+            return self.fail(fault.help("bars of whole numbers of that length can be built"));
         }
-        let fault = Diagnostic::error("R0314", value.span, "a series is one call of an indicator");
-        self.fail(fault.help("use `let`: calls inside an expression become series by themselves"))
+        Some(on.value)
     }
 
     fn trigger(

@@ -5,7 +5,7 @@
 //! of computing. Each section (latches, caps, checks) has its own nodes except constants, because
 //! the facts may change between the runs of two sections.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bounds::Bounds;
 use crate::evaluate::op::{Code, Op, apply};
@@ -29,8 +29,8 @@ pub(crate) enum Shape {
     Load(Input),
     /// What the block remembers.
     Recall(Recall),
-    /// The result of series number so-and-so.
-    Series(u16),
+    /// The result of series number so-and-so, over so many operands.
+    Series(u16, u8),
     /// An operation.
     Op(Code),
 }
@@ -66,6 +66,8 @@ pub(crate) struct Graph {
     nodes: Vec<Node>,
     shared: BTreeMap<(u8, Shape, [NodeId; 4]), NodeId>,
     section: u8,
+    /// Steps of the trigger between two runs of each section; the first has one.
+    pace: Vec<u64>,
     fault: Option<Fault>,
 }
 
@@ -75,10 +77,17 @@ pub(crate) struct Layout {
     pub(crate) sections: Vec<Section>,
     pub(crate) registers: Registers,
     pub(crate) registers_used: usize,
+    /// By section, the registers that other sections or answers read.
+    pub(crate) held: Vec<Vec<u16>>,
     places: Vec<u16>,
 }
 
 impl Layout {
+    /// Takes a section out.
+    pub(crate) fn take_section(&mut self, section: u8) -> Section {
+        self.sections.get_mut(usize::from(section)).map(std::mem::take).unwrap_or_default()
+    }
+
     /// Returns the register of a node.
     pub(crate) fn place(&self, node: NodeId) -> u16 {
         self.places.get(usize::from(node)).copied().unwrap_or(0)
@@ -89,6 +98,30 @@ impl Graph {
     /// Starts the next section: nothing but constants is shared with earlier ones.
     pub(crate) fn next_section(&mut self) {
         self.section = self.section.saturating_add(1);
+    }
+
+    /// Adds a section that runs once in so many steps, before the first one; returns its number.
+    pub(crate) fn add_section(&mut self, steps: u64) -> u8 {
+        if self.pace.is_empty() {
+            self.pace.push(1);
+        }
+        let section = u8::try_from(self.pace.len()).unwrap_or(u8::MAX);
+        self.pace.push(steps);
+        section
+    }
+
+    /// Goes to a section, and returns the one left.
+    pub(crate) fn go_to(&mut self, section: u8) -> u8 {
+        std::mem::replace(&mut self.section, section)
+    }
+
+    /// Returns the section at hand.
+    pub(crate) fn section(&self) -> u8 {
+        self.section
+    }
+
+    fn steps(&self) -> u64 {
+        self.pace.get(usize::from(self.section)).copied().unwrap_or(1)
     }
 
     /// Records why the program cannot be laid out; the first reason stands.
@@ -117,19 +150,30 @@ impl Graph {
         self.node(Shape::Recall(what), [0; 4], bounds)
     }
 
-    /// Returns the result of a series over `input`, which adds so many steps to the input's age.
+    /// Returns the result of a series over `inputs`, at most three, which adds so many runs of the
+    /// section to the inputs' age.
     pub(crate) fn series(
         &mut self,
         index: u16,
-        input: NodeId,
+        inputs: &[NodeId],
         bounds: Bounds,
         added: Age,
     ) -> NodeId {
-        let node = self.node(Shape::Series(index), [input, 0, 0, 0], bounds);
+        let mut args = [0; 4];
+        for (slot, input) in args.iter_mut().zip(inputs) {
+            *slot = *input;
+        }
+        let count = u8::try_from(inputs.len()).unwrap_or(0);
+        let node = self.node(Shape::Series(index, count), args, bounds);
+        let steps = self.steps();
+        // A fact is known at the first run. That of a longer bar may come late: its first one is
+        // not used unless it is whole.
+        let first = if steps > 1 { steps.saturating_mul(2).saturating_sub(1) } else { 1 };
         if let Some(node) = self.nodes.get_mut(usize::from(node)) {
-            // A fact is known at the first step.
-            node.age.known = node.age.known.max(1).saturating_add(added.known);
-            node.age.settled = node.age.settled.max(1).saturating_add(added.settled);
+            let older =
+                |age: u64, added: u64| age.max(first).saturating_add(added.saturating_mul(steps));
+            node.age.known = older(node.age.known, added.known);
+            node.age.settled = older(node.age.settled, added.settled);
         }
         node
     }
@@ -145,7 +189,7 @@ impl Graph {
     pub(crate) fn known(&self, node: NodeId) -> Option<Value> {
         match self.nodes.get(usize::from(node))?.shape {
             Shape::Const(word) => Some(Value::of_raw(word)),
-            Shape::Load(_) | Shape::Recall(_) | Shape::Series(_) | Shape::Op(_) => None,
+            Shape::Load(_) | Shape::Recall(_) | Shape::Series(..) | Shape::Op(_) => None,
         }
     }
 
@@ -154,7 +198,7 @@ impl Graph {
         let node = self.nodes.get(usize::from(node))?;
         match node.shape {
             Shape::Op(code) => Some((code, node.args)),
-            Shape::Const(_) | Shape::Load(_) | Shape::Recall(_) | Shape::Series(_) => None,
+            Shape::Const(_) | Shape::Load(_) | Shape::Recall(_) | Shape::Series(..) => None,
         }
     }
 
@@ -215,7 +259,8 @@ impl Graph {
         }
         let places = self.places(roots)?;
         let place = |node: NodeId| places.get(usize::from(node)).copied().flatten().unwrap_or(0);
-        let mut sections = vec![Section::default(); usize::from(self.section).saturating_add(1)];
+        let count = usize::from(self.section).saturating_add(1).max(self.pace.len());
+        let mut sections = vec![Section::default(); count];
         let mut constants = Vec::new();
         for (node, dst) in self.nodes.iter().zip(&places) {
             let Some(dst) = *dst else { continue };
@@ -234,9 +279,14 @@ impl Graph {
                     let Bounds { lo, hi } = node.bounds;
                     section.recalls.push(Recalled { what, dst, lo, width: hi.abs_diff(lo) });
                 }
-                Shape::Series(_) => {
-                    let (after, input) = (section.ops.len(), place(node.args[0]));
-                    section.updates.push(Update { after, input, dst });
+                Shape::Series(series, count) => {
+                    let [first, second, third, _] = node.args.map(place);
+                    let inputs = match count {
+                        1 => [first; 3],
+                        2 => [first, second, second],
+                        _ => [first, second, third],
+                    };
+                    section.updates.push(Update { after: section.ops.len(), series, inputs, dst });
                 }
                 Shape::Op(code) => {
                     section.ops.push(Op { code, dst, args: node.args.map(place) });
@@ -244,11 +294,38 @@ impl Graph {
             }
         }
         Ok(Layout {
+            held: self.held(&places, roots),
             sections,
             registers: Registers::new(&constants),
             registers_used: places.iter().flatten().count(),
             places: places.iter().map(|place| place.unwrap_or(0)).collect(),
         })
+    }
+
+    /// Returns what outlives the run of its section: what nodes of others, or answers, read.
+    fn held(&self, places: &[Option<u16>], roots: &[NodeId]) -> Vec<Vec<u16>> {
+        let mut held = vec![BTreeSet::new(); self.pace.len()];
+        let mut hold = |node: NodeId, reader: u8| {
+            let Some(read) = self.nodes.get(usize::from(node)) else { return };
+            let is_value = !matches!(read.shape, Shape::Const(_));
+            if let (true, Some(Some(place))) = (is_value, places.get(usize::from(node)))
+                && read.section != reader
+                && let Some(list) = held.get_mut(usize::from(read.section))
+            {
+                list.insert(*place);
+            }
+        };
+        for (node, place) in self.nodes.iter().zip(places) {
+            if place.is_some() {
+                for arg in node.args.iter().take(operands(node.shape)) {
+                    hold(*arg, node.section);
+                }
+            }
+        }
+        for root in roots {
+            hold(*root, 0);
+        }
+        held.into_iter().map(|places| places.into_iter().collect()).collect()
     }
 
     fn places(&self, roots: &[NodeId]) -> Result<Vec<Option<u16>>, Fault> {
@@ -262,7 +339,7 @@ impl Graph {
             mark(*root, &mut used);
         }
         for (id, node) in self.nodes.iter().enumerate().rev() {
-            let is_series = matches!(node.shape, Shape::Series(_));
+            let is_series = matches!(node.shape, Shape::Series(..));
             if is_series || used.get(id).copied().unwrap_or(false) {
                 mark(u16::try_from(id).unwrap_or(0), &mut used);
                 for arg in node.args.iter().take(operands(node.shape)) {
@@ -294,7 +371,7 @@ impl Graph {
 fn operands(shape: Shape) -> usize {
     match shape {
         Shape::Const(_) | Shape::Load(_) | Shape::Recall(_) => 0,
-        Shape::Series(_) => 1,
+        Shape::Series(_, count) => usize::from(count),
         Shape::Op(code) => match code {
             Code::Neg | Code::Abs | Code::Not | Code::IsNa | Code::NonZero => 1,
             Code::Select | Code::TurnedSub => 3,
@@ -328,7 +405,8 @@ fn operands(shape: Shape) -> usize {
             | Code::And
             | Code::Or
             | Code::Default
-            | Code::Divide => 2,
+            | Code::Divide
+            | Code::DivideDown => 2,
         },
     }
 }

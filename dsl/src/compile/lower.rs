@@ -1,6 +1,8 @@
 //! From typed expressions to nodes: scales, parameters, assets and facts of one instrument.
 
-use model::num::{MONEY_SCALE, Scale};
+use std::collections::BTreeMap;
+
+use model::num::{MONEY_SCALE, Rounding, Scale};
 use model::order::Cause;
 
 use super::graph::{Graph, NodeId};
@@ -44,8 +46,10 @@ pub(crate) struct Lower<'a> {
     pub(crate) found: Vec<Diagnostic>,
     names: Names<'a>,
     params: Vec<Option<Num>>,
-    /// Lets of this section: outside, and on the left of `??`.
-    lets: Vec<[Option<Num>; 2]>,
+    /// Lets by section, number, and whether on the left of `??`.
+    lets: BTreeMap<(u8, usize, bool), Num>,
+    /// Sections of longer bars, by their length.
+    pub(crate) frames: Vec<(i64, u8)>,
     rule: &'a str,
     /// On the left of `??`, where a field that no source carries is simply na.
     tolerant: bool,
@@ -60,7 +64,8 @@ impl<'a> Lower<'a> {
             found: Vec::new(),
             names,
             params: vec![None; names.params.len()],
-            lets: vec![[None; 2]; names.lets.len()],
+            lets: BTreeMap::new(),
+            frames: Vec::new(),
             rule: names.block,
             tolerant: false,
         }
@@ -69,7 +74,12 @@ impl<'a> Lower<'a> {
     /// Starts the next section.
     pub(crate) fn next_section(&mut self) {
         self.graph.next_section();
-        self.lets.fill([None; 2]);
+    }
+
+    /// Goes to where the values of longer bars are computed, and returns where it was.
+    pub(crate) fn enter_frame(&mut self, frame: Option<i64>) -> u8 {
+        let known = frame.and_then(|length| self.frames.iter().find(|known| known.0 == length));
+        self.graph.go_to(known.map_or(0, |(_, section)| *section))
     }
 
     /// Names the rule that messages are about.
@@ -242,16 +252,17 @@ impl<'a> Lower<'a> {
     }
 
     fn named(&mut self, index: usize) -> Num {
-        let tolerant = usize::from(self.tolerant);
-        let memo = self.lets.get(index).and_then(|memo| *memo.get(tolerant)?);
-        if let Some(known) = memo {
-            return known;
-        }
         let lets = self.names.lets;
         let Some(named) = lets.get(index) else { return self.na(Cause::Missing) };
-        let value = self.lower(&named.value);
-        if let Some(slot) = self.lets.get_mut(index).and_then(|memo| memo.get_mut(tolerant)) {
-            *slot = Some(value);
+        let outer = named.frame.map(|_| self.enter_frame(named.frame));
+        let key = (self.graph.section(), index, self.tolerant);
+        let value = match self.lets.get(&key) {
+            Some(known) => *known,
+            None => self.lower(&named.value),
+        };
+        self.lets.insert(key, value);
+        if let Some(outer) = outer {
+            self.graph.go_to(outer);
         }
         value
     }
@@ -339,7 +350,41 @@ impl<'a> Lower<'a> {
                 }
                 within
             }
+            Function::Floor | Function::Ceil | Function::Round => {
+                let rounding = rounding(function);
+                self.graph.stepped(first, 0, 1, rounding)
+            }
+            Function::RoundDown | Function::RoundUp | Function::RoundNearest => {
+                let instrument = self.binding.instrument;
+                let (scale, step) = match args.first().map(|arg| &arg.unit) {
+                    Some(Unit::Qty) => (instrument.qty_scale, instrument.lot.0),
+                    _ => (instrument.price_scale, instrument.tick.0),
+                };
+                self.graph.stepped(first, scale.decimals(), i128::from(step), rounding(function))
+            }
+            Function::Mod => {
+                let Some(step) = next(self) else { return first };
+                let times = self.graph.quotient(first, step);
+                let whole = self.graph.stepped(times, 0, 1, Rounding::Floor);
+                let below = self.graph.product(step, whole);
+                self.graph.sum(first, below, true)
+            }
         }
+    }
+}
+
+/// Returns how a function rounds.
+fn rounding(function: Function) -> Rounding {
+    match function {
+        Function::Ceil | Function::RoundUp => Rounding::Ceil,
+        Function::Round | Function::RoundNearest => Rounding::HalfEven,
+        Function::Floor
+        | Function::RoundDown
+        | Function::Max
+        | Function::Min
+        | Function::Abs
+        | Function::Clamp
+        | Function::Mod => Rounding::Floor,
     }
 }
 

@@ -8,6 +8,8 @@
 use super::graph::{Fault, Graph, NodeId};
 use crate::bounds::Bounds;
 use crate::evaluate::op::Code;
+use model::num::Rounding;
+
 use crate::evaluate::readout::Readout;
 use crate::typed::Compare;
 use crate::value::Value;
@@ -439,6 +441,37 @@ impl Graph {
             1
         });
         Readout::new(a.num, a.den, up, down, step)
+    }
+
+    /// Returns the multiple of `step` at `decimals` decimals that `a` is rounded to.
+    pub(crate) fn stepped(&mut self, a: Num, decimals: u8, step: i128, rounding: Rounding) -> Num {
+        let shift = i32::from(decimals).saturating_sub(a.scale);
+        let one = self.number(1);
+        let (mut num, mut den) = (a.num, a.den.unwrap_or(one));
+        if shift >= 0 {
+            num = self.times_power(num, shift);
+        } else {
+            den = self.times_power(den, shift.saturating_neg());
+        }
+        let step = self.number(step);
+        den = self.mul(den, step);
+        if rounding == Rounding::Ceil {
+            num = self.neg(num);
+        }
+        let most = self.bounds(num).abs().hi;
+        // A known divisor brings the range back; any is an integer, so it never widens it.
+        let divisor = self.known(den).and_then(Value::number).unwrap_or(1).saturating_abs().max(1);
+        let hi = most.checked_div(divisor).unwrap_or(most).saturating_add(1).min(most);
+        let bounds = Bounds { lo: hi.saturating_neg(), hi };
+        let code = match rounding {
+            Rounding::HalfEven => Code::Divide,
+            Rounding::Floor | Rounding::Ceil => Code::DivideDown,
+        };
+        let mut whole = self.op(code, &[num, den], bounds);
+        if rounding == Rounding::Ceil {
+            whole = self.neg(whole);
+        }
+        Num { num: self.mul(whole, step), den: None, scale: i32::from(decimals) }
     }
 
     /// Returns one number for an indicator, rounded half-even, with its scale: at most `finest`

@@ -7,13 +7,13 @@ use super::graph::{Age, NodeId};
 use super::lower::{Lower, Names};
 use super::number::Num;
 use super::{Binding, distinct, fault, over_budget};
-use crate::bounds::Bounds;
 use crate::diagnostics::Diagnostic;
 use crate::evaluate::readout::Readout;
-use crate::evaluate::{Cost, RuleCode, SizeCode, StrategyCode};
-use crate::indicator::{FINER, SeriesSpec};
+use crate::evaluate::{Cost, FrameCode, RuleCode, Section, SizeCode, StrategyCode};
+use crate::indicator::Wma;
+use crate::indicator::{FINER, RATIO_SCALE, SeriesSpec};
 use crate::limits::SERIES_LENGTH_MAX;
-use crate::typed::{Compare, Expr, Indicator, Series, Step, Strategy, StrategyRule, Unit};
+use crate::typed::{Compare, Expr, Indicator, Series, Step, Strategy, StrategyRule, Trigger, Unit};
 use crate::value::Value;
 
 pub(crate) fn bind(
@@ -28,20 +28,19 @@ pub(crate) fn bind(
         lets: &strategy.lets,
     };
     let mut lower = Lower::new(binding, names, strategy.series.len());
-    let mut specs = vec![None; strategy.series.len()];
+    frames(strategy, &mut lower);
     let mut declared = Vec::new();
     for step in &strategy.order {
         if let Step::Series(index) = *step
-            && let (Some(one), Some(spec)) = (strategy.series.get(index), specs.get_mut(index))
-            && spec.is_none()
+            && let Some(one) = strategy.series.get(index)
+            && lower.series.get(index).is_some_and(Option::is_none)
         {
-            *spec = series(declared.len(), one, &mut lower).map(|(spec, result)| {
-                declared.push(spec);
-                if let Some(slot) = lower.series.get_mut(index) {
-                    *slot = Some(result);
-                }
-                spec
-            });
+            let outer = lower.enter_frame(one.frame);
+            let result = series(one, &mut declared, &mut lower);
+            lower.graph.go_to(outer);
+            if let Some(slot) = lower.series.get_mut(index) {
+                *slot = result;
+            }
         }
     }
     let mut rules: Vec<_> = strategy.rules.iter().map(|one| rule(one, &mut lower)).collect();
@@ -49,16 +48,26 @@ pub(crate) fn bind(
         return Err(distinct(lower.found));
     }
     let Age { known, settled } = lower.graph.age();
+    let framed = std::mem::take(&mut lower.frames);
     let roots = roots(&rules);
     let mut layout =
         lower.graph.lay_out(&roots).map_err(|found| fault(&strategy.name, strategy.span, found))?;
     let section = layout.sections.first_mut().map(std::mem::take).unwrap_or_default();
+    let frames: Vec<FrameCode> = framed
+        .into_iter()
+        .map(|(length_ns, section)| FrameCode {
+            length_ns,
+            section: layout.take_section(section),
+            held: layout.held.get(usize::from(section)).cloned().unwrap_or_default(),
+        })
+        .collect();
     for rule in &mut rules {
         relocate(rule, |node| layout.place(node));
     }
+    let sections = || frames.iter().map(|frame| &frame.section).chain([&section]);
     let cost = Cost {
-        ops: section.ops(),
-        checked_ops: section.checked_ops(),
+        ops: sections().map(Section::ops).fold(0, usize::saturating_add),
+        checked_ops: sections().map(Section::checked_ops).fold(0, usize::saturating_add),
         registers: layout.registers_used,
         state_bytes: declared.iter().map(SeriesSpec::bytes).sum(),
     };
@@ -71,6 +80,7 @@ pub(crate) fn bind(
         reads: section.loads.iter().map(|load| load.input).collect(),
         section,
         series: declared,
+        frames,
         registers: layout.registers,
         cost,
         warmup: known,
@@ -78,51 +88,123 @@ pub(crate) fn bind(
     })
 }
 
-/// Lowers a series: its place among the series, and its result.
+/// Adds a section for each length of bars that is longer than the trigger's.
+fn frames(strategy: &Strategy, lower: &mut Lower<'_>) {
+    let Trigger::Bar(trigger) = strategy.trigger else { return };
+    let series = strategy.series.iter().map(|series| series.frame);
+    let lets = strategy.lets.iter().map(|named| named.frame);
+    for length in series.chain(lets).flatten() {
+        if lower.frames.iter().all(|(known, _)| *known != length) {
+            let steps = u64::try_from(length.checked_div(trigger).unwrap_or(1)).unwrap_or(1);
+            let section = lower.graph.add_section(steps);
+            lower.frames.push((length, section));
+        }
+    }
+}
+
+/// Lowers a series to its result; its memory is added to what is `declared`.
 fn series<'a>(
-    place: usize,
     series: &'a Series,
+    declared: &mut Vec<SeriesSpec>,
     lower: &mut Lower<'a>,
-) -> Option<(SeriesSpec, Num)> {
-    let place = u16::try_from(place).ok()?;
+) -> Option<Num> {
     let length = match &series.length {
         Some(length) => steps(length, lower)?,
         None => 1,
     };
     let spec = SeriesSpec { indicator: series.indicator, length };
-    let behind = spec.warmup().saturating_sub(1);
-    let added = Age { known: behind, settled: behind.saturating_add(spec.settling()) };
     let first = series.inputs.first()?;
-    if matches!(spec.indicator, Indicator::Crossover | Indicator::Crossunder) {
-        let second = series.inputs.get(1)?;
-        lower.same_asset(first, second);
-        let (a, b) = (lower.lower(first), lower.lower(second));
-        let over = spec.indicator == Indicator::Crossover;
-        let compare = if over { Compare::Greater } else { Compare::Less };
-        let input = lower.graph.compare(compare, a, b);
-        let result = lower.graph.series(place, input, Bounds::BOOL, added);
-        return Some((spec, Num::plain(result)));
+    match spec.indicator {
+        Indicator::Crossover | Indicator::Crossunder => {
+            let second = series.inputs.get(1)?;
+            lower.same_asset(first, second);
+            let (a, b) = (lower.lower(first), lower.lower(second));
+            let over = spec.indicator == Indicator::Crossover;
+            let compare = if over { Compare::Greater } else { Compare::Less };
+            let input = lower.graph.compare(compare, a, b);
+            Some(Num::plain(advanced(spec, &[input], declared, lower)?))
+        }
+        Indicator::Lag => {
+            // Exact: what has a denominator keeps it.
+            let now = lower.lower(first);
+            let moves = |node: &NodeId| lower.graph.known(*node).is_none();
+            let den = match now.den.filter(moves) {
+                Some(den) => Some(advanced(spec, &[den], declared, lower)?),
+                None => now.den,
+            };
+            Some(Num { num: advanced(spec, &[now.num], declared, lower)?, den, ..now })
+        }
+        Indicator::Sma
+        | Indicator::Wma
+        | Indicator::Ema
+        | Indicator::Rma
+        | Indicator::Rsi
+        | Indicator::Tr
+        | Indicator::Atr
+        | Indicator::Vwap
+        | Indicator::Highest
+        | Indicator::Lowest
+        | Indicator::Stdev
+        | Indicator::Zscore => measured(spec, &series.inputs, declared, lower),
     }
-    let coarsest = decimals(&first.unit, lower);
-    let input = lower.lower(first);
-    let finest = coarsest.saturating_add(FINER).min(SCALE_MAX).max(coarsest);
-    let (input, scale) = lower.graph.rounded(input, coarsest, finest);
-    let bounds = spec.range(lower.graph.bounds(input));
-    let result = lower.graph.series(place, input, bounds, added);
-    let whole = Num { num: result, den: None, scale };
-    let result = match spec.indicator {
+}
+
+/// Lowers a series of numbers.
+fn measured<'a>(
+    spec: SeriesSpec,
+    written: &'a [Expr],
+    declared: &mut Vec<SeriesSpec>,
+    lower: &mut Lower<'a>,
+) -> Option<Num> {
+    let mut inputs = Vec::new();
+    let mut scale = 0;
+    for (nth, input) in written.iter().enumerate() {
+        let coarsest = decimals(&input.unit, lower);
+        let input = lower.lower(input);
+        let finest = coarsest.saturating_add(FINER).min(SCALE_MAX).max(coarsest);
+        let (input, own) = lower.graph.rounded(input, coarsest, finest);
+        inputs.push(input);
+        if nth == 0 {
+            scale = own;
+        }
+    }
+    let num = advanced(spec, &inputs, declared, lower)?;
+    let whole = Num { num, den: None, scale };
+    Some(match spec.indicator {
         Indicator::Sma => {
-            let length = lower.graph.decimal(i128::from(length), 0);
+            let length = lower.graph.decimal(i128::from(spec.length), 0);
             lower.graph.quotient(whole, length)
         }
-        Indicator::Ema | Indicator::Stdev => {
+        Indicator::Wma => {
+            let weights = lower.graph.decimal(Wma::weights(spec.length), 0);
+            lower.graph.quotient(whole, weights)
+        }
+        Indicator::Rsi | Indicator::Zscore => Num { scale: i32::from(RATIO_SCALE), ..whole },
+        Indicator::Ema | Indicator::Rma | Indicator::Atr | Indicator::Vwap | Indicator::Stdev => {
             Num { scale: scale.saturating_add(i32::from(FINER)), ..whole }
         }
-        Indicator::Highest | Indicator::Lowest | Indicator::Crossover | Indicator::Crossunder => {
-            whole
-        }
-    };
-    Some((spec, result))
+        Indicator::Tr
+        | Indicator::Highest
+        | Indicator::Lowest
+        | Indicator::Crossover
+        | Indicator::Crossunder
+        | Indicator::Lag => whole,
+    })
+}
+
+/// Adds the step of a series to the graph.
+fn advanced(
+    spec: SeriesSpec,
+    inputs: &[NodeId],
+    declared: &mut Vec<SeriesSpec>,
+    lower: &mut Lower<'_>,
+) -> Option<NodeId> {
+    let place = u16::try_from(declared.len()).ok()?;
+    declared.push(spec);
+    let behind = spec.warmup().saturating_sub(1);
+    let added = Age { known: behind, settled: behind.saturating_add(spec.settling()) };
+    let bounds = spec.range(lower.graph.bounds(*inputs.first()?));
+    Some(lower.graph.series(place, inputs, bounds, added))
 }
 
 /// Returns the length of a series in steps.

@@ -17,6 +17,7 @@ use crate::value::{Truth, Value};
 
 pub(crate) mod build;
 mod oracle;
+mod series;
 
 use build::*;
 

@@ -97,6 +97,8 @@ pub(crate) enum Code {
     NonZero,
     /// `a / b` rounded half-even, or DIV0.
     Divide,
+    /// `a / b` rounded down, or DIV0.
+    DivideDown,
 }
 
 /// One operation: reads up to four registers, writes one.
@@ -187,7 +189,8 @@ pub(crate) fn apply(code: Code, arg: impl Fn(usize) -> Value) -> Value {
         }
         Code::IsNa => Value::bool(arg(0).is_na()),
         Code::NonZero => one(arg(0), non_zero),
-        Code::Divide => both(arg(0), arg(1), divide),
+        Code::Divide => both(arg(0), arg(1), |a, b| divide(a, b, Rounding::HalfEven)),
+        Code::DivideDown => both(arg(0), arg(1), |a, b| divide(a, b, Rounding::Floor)),
     }
 }
 
@@ -234,11 +237,11 @@ fn non_zero(a: i128) -> Value {
     if a == 0 { Value::na(Cause::DivZero) } else { Value::of_raw(a) }
 }
 
-fn divide(a: i128, b: i128) -> Value {
+fn divide(a: i128, b: i128, rounding: Rounding) -> Value {
     if b == 0 {
         return Value::na(Cause::DivZero);
     }
-    within_limit(div_round(a, b, Rounding::HalfEven))
+    within_limit(div_round(a, b, rounding))
 }
 
 /// Returns the low word of a number that the compiler proved to fit it.

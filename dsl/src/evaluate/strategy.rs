@@ -4,8 +4,10 @@ use model::num::Rounding;
 use model::order::{Cause, Side};
 
 use super::readout::Readout;
-use super::{Cost, Facts, Input, Registers, Section, unless};
-use crate::indicator::{SeriesSpec, SeriesState};
+use super::{Cost, Facts, Input, Part, Registers, Section, unless};
+use crate::frame::FrameBar;
+use crate::indicator::{FrameState, SeriesSpec, SeriesState};
+use crate::schema::Field;
 use crate::span::Span;
 use crate::typed::Trigger;
 use crate::value::{Truth, Value};
@@ -71,6 +73,15 @@ pub enum SizeTerms {
     Money(Value),
 }
 
+/// What runs when a longer bar closes.
+#[derive(Clone, Debug)]
+pub(crate) struct FrameCode {
+    pub(crate) length_ns: i64,
+    pub(crate) section: Section,
+    /// Registers that are read until the next one closes.
+    pub(crate) held: Vec<u16>,
+}
+
 /// A strategy bound to one instrument.
 #[derive(Clone, Debug)]
 pub struct StrategyCode {
@@ -78,6 +89,7 @@ pub struct StrategyCode {
     pub(crate) rules: Vec<RuleCode>,
     pub(crate) section: Section,
     pub(crate) series: Vec<SeriesSpec>,
+    pub(crate) frames: Vec<FrameCode>,
     pub(crate) reads: Vec<Input>,
     pub(crate) registers: Registers,
     pub(crate) cost: Cost,
@@ -95,7 +107,11 @@ impl StrategyCode {
     /// Returns series without history, with all memory they will ever need.
     #[must_use]
     pub fn new_state(&self) -> SeriesState {
-        SeriesState::new(&self.series)
+        let mut state = SeriesState::new(&self.series);
+        for frame in &self.frames {
+            state.add_frame(frame.length_ns, frame.held.len());
+        }
+        state
     }
 
     /// Returns what wakes the strategy.
@@ -134,9 +150,55 @@ impl StrategyCode {
         &self.rules
     }
 
-    /// Advances every series, in the order of declaration, and evaluates everything.
+    /// Advances every series, in the order of declaration, and evaluates everything. Longer bars
+    /// that close at this step come first: a bar that ends now is the last closed one.
     pub fn step<F: Facts>(&self, facts: &F, state: &mut SeriesState, registers: &mut Registers) {
-        self.section.run_with_series(facts, registers, |index, input| state.update(index, input));
+        if !self.frames.is_empty() {
+            self.step_frames(facts, state, registers);
+        }
+        let update = |series, inputs| state.update(usize::from(series), inputs);
+        self.section.run_with_series(facts, registers, update);
+    }
+
+    fn step_frames<F: Facts>(&self, facts: &F, state: &mut SeriesState, registers: &mut Registers) {
+        let mut frames = std::mem::take(&mut state.frames);
+        let (bar, span) = (self.bar(facts), self.bar_length());
+        for (code, FrameState { frame, held }) in self.frames.iter().zip(&mut frames) {
+            // Registers are scratch memory: what is held between bars is part of the state.
+            for (place, value) in code.held.iter().zip(held.iter()) {
+                registers.set(*place, *value);
+            }
+            let Some(bar) = &bar else { continue };
+            frame.take(bar, span, |closed| {
+                code.section.run_with_series(closed, registers, |series, inputs| {
+                    state.update(usize::from(series), inputs)
+                });
+            });
+            for (place, value) in code.held.iter().zip(held) {
+                *value = registers.get(*place);
+            }
+        }
+        state.frames = frames;
+    }
+
+    /// Returns the bar that wakes the strategy.
+    fn bar<F: Facts>(&self, facts: &F) -> Option<FrameBar> {
+        let read = |field| facts.read(&Input { field, part: Part::Whole, asset: None }).number();
+        Some(FrameBar {
+            open: read(Field::BarOpen)?,
+            high: read(Field::BarHigh)?,
+            low: read(Field::BarLow)?,
+            close: read(Field::BarClose)?,
+            volume: read(Field::BarVolume)?,
+            end: read(Field::BarTime)?,
+        })
+    }
+
+    fn bar_length(&self) -> i128 {
+        match self.trigger {
+            Trigger::Bar(length) => i128::from(length),
+            Trigger::Book(_) | Trigger::Trade => 0,
+        }
     }
 
     /// Returns whether the condition of rule `index` holds and its exemption does not; an unknown

@@ -1,4 +1,4 @@
-//! Means: simple by a running integer sum, exponential in I64F64.
+//! Means: simple and weighted by running integer sums, exponential in I64F64.
 
 use fixed::types::I64F64;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
@@ -20,10 +20,29 @@ pub(crate) struct Sma {
     sum: i128,
 }
 
-/// Exponential mean with k = 2 / (n + 1), seeded by the simple mean of the first n inputs.
+/// Sum of the last n inputs, the newest n-fold, the oldest once. The program divides by
+/// n (n + 1) / 2, so the mean is exact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wma {
+    window: Window,
+    sum: i128,
+    weighted: i128,
+}
+
+/// How much of the way to its input an exponential mean goes in a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// 2 / (n + 1): `ema`.
+    Double,
+    /// 1 / n: `rma`, Wilder's.
+    Single,
+}
+
+/// Exponential mean, seeded by the simple mean of the first n inputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ema {
     length: u32,
+    weight: Weight,
     /// Inputs seen, up to the length.
     count: u32,
     /// Sum of the inputs until the seed.
@@ -53,29 +72,70 @@ impl Sma {
     }
 }
 
-impl Ema {
+impl Wma {
     pub(crate) fn new(length: u32) -> Self {
-        Self { length: length.max(1), count: 0, sum: 0, mean: I64F64::ZERO }
+        Self { window: Window::new(length), sum: 0, weighted: 0 }
+    }
+
+    /// Returns the sum of the weights.
+    pub(crate) fn weights(length: u32) -> i128 {
+        let n = i128::from(length);
+        n.saturating_mul(n.saturating_add(1)) / 2
+    }
+
+    /// Returns the largest input whose weighted sum fits.
+    pub(crate) fn input_max(length: u32) -> i128 {
+        LIMIT.checked_div(Self::weights(length)).unwrap_or(LIMIT)
     }
 
     pub(crate) fn advance(&mut self, input: i128) -> Value {
-        if input.saturating_abs() > EMA_INPUT_MAX {
+        let length = u32::try_from(self.window.length()).unwrap_or(u32::MAX);
+        if input.saturating_abs() > Self::input_max(length) {
             return Value::na(Cause::Overflow);
+        }
+        let before = if self.window.is_full() { self.sum } else { 0 };
+        let old = self.window.push(input);
+        self.sum = self.sum.saturating_sub(old).saturating_add(input);
+        // Every value held loses one weight; while the window fills, none does.
+        let newest = self.window.held().saturating_mul(input);
+        self.weighted = self.weighted.saturating_sub(before).saturating_add(newest);
+        if self.window.is_full() { Value::known(self.weighted) } else { Value::na(Cause::Warmup) }
+    }
+}
+
+impl Ema {
+    pub(crate) fn new(length: u32, weight: Weight) -> Self {
+        Self { length: length.max(1), weight, count: 0, sum: 0, mean: I64F64::ZERO }
+    }
+
+    pub(crate) fn advance(&mut self, input: i128) -> Value {
+        match self.push(input) {
+            Ok(()) => self.decimal(),
+            Err(cause) => Value::na(cause),
+        }
+    }
+
+    /// Takes an input; fails while there is no mean.
+    pub(crate) fn push(&mut self, input: i128) -> Result<(), Cause> {
+        if input.saturating_abs() > EMA_INPUT_MAX {
+            return Err(Cause::Overflow);
         }
         if self.count < self.length {
             self.sum = self.sum.saturating_add(input);
             self.count = self.count.saturating_add(1);
             if self.count < self.length {
-                return Value::na(Cause::Warmup);
+                return Err(Cause::Warmup);
             }
             self.mean = self.seed();
         } else {
-            match self.stepped(input) {
-                Some(mean) => self.mean = mean,
-                None => return Value::na(Cause::Overflow),
-            }
+            self.mean = self.stepped(input).ok_or(Cause::Overflow)?;
         }
-        self.decimal()
+        Ok(())
+    }
+
+    /// Returns the mean in units of 2^-64.
+    pub(crate) fn bits(&self) -> i128 {
+        self.mean.to_bits()
     }
 
     /// The sum over n: whole part and rest apart, because the sum may need more than 64 bits.
@@ -89,12 +149,17 @@ impl Ema {
             .saturating_add(I64F64::from_bits(fraction))
     }
 
-    /// `prev + 2 * (x - prev) / (n + 1)`: this form, and the division last, so that k itself is not
-    /// rounded.
+    /// `prev + 2 * (x - prev) / (n + 1)`, or `prev + (x - prev) / n`: this form, and the division
+    /// last, so that the weight itself is not rounded.
     fn stepped(&self, input: i128) -> Option<I64F64> {
-        let twice = I64F64::checked_from_num(input)?.checked_sub(self.mean)?.checked_mul_int(2)?;
-        let divisor = i128::from(self.length).checked_add(1)?;
-        let step = div_round(twice.to_bits(), divisor, Rounding::HalfEven)?;
+        let length = i128::from(self.length);
+        let (factor, divisor) = match self.weight {
+            Weight::Double => (2, length.checked_add(1)?),
+            Weight::Single => (1, length),
+        };
+        let way = I64F64::checked_from_num(input)?.checked_sub(self.mean)?;
+        let step = way.checked_mul_int(factor)?;
+        let step = div_round(step.to_bits(), divisor, Rounding::HalfEven)?;
         self.mean.checked_add(I64F64::from_bits(step))
     }
 
@@ -121,6 +186,21 @@ impl Image for Sma {
         // The sum follows from the window, so an image cannot contradict itself.
         let add = |sum: i128, value: &i128| sum.checked_add(*value);
         self.sum = self.window.values().iter().try_fold(0, add).ok_or(ImageError::Range)?;
+        Ok(())
+    }
+}
+
+impl Image for Wma {
+    fn save(&self, out: &mut ImageWriter) {
+        self.window.save(out);
+        out.put(self.sum);
+        out.put(self.weighted);
+    }
+
+    fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
+        self.window.load(from)?;
+        self.sum = from.take()?;
+        self.weighted = from.take()?;
         Ok(())
     }
 }

@@ -1,11 +1,16 @@
-//! Population standard deviation, correctly rounded.
+//! Population standard deviation, correctly rounded, and distances from the mean in it.
 
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
+use model::num::{Rounding, div_round};
 use model::order::Cause;
 
 use super::window::Window;
-use super::{FINER, FINER_ONE};
+use super::{FINER, FINER_ONE, RATIO_ONE};
 use crate::value::Value;
+
+/// LIMIT: factor of a root's decimals: a distance from the mean is below a hundred roots, so the
+/// product with it and nine decimals more stays below 2^126.
+const ROOT_SCALE_MAX: i128 = 10_i128.pow(19);
 
 /// Standard deviation of the last n inputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,21 +33,56 @@ impl Stdev {
     }
 
     pub(crate) fn advance(&mut self, input: i128) -> Value {
+        match self.push(input) {
+            Ok(spread) => {
+                let n = self.window.length().unsigned_abs();
+                Value::known(root_over(spread, n))
+            }
+            Err(cause) => Value::na(cause),
+        }
+    }
+
+    /// Returns `(x - mean) / stdev` with nine decimals, x being the newest input; FLAT when
+    /// nothing moves.
+    pub(crate) fn score(&mut self, input: i128) -> Value {
+        let spread = match self.push(input) {
+            Ok(0) => return Value::na(Cause::Flat),
+            Ok(spread) => spread,
+            Err(cause) => return Value::na(cause),
+        };
+        // n (x - mean) over the root of n^2 times the variance: n falls out.
+        let off = self.window.length().saturating_mul(input).saturating_sub(self.sum);
+        // As many decimals of the root as fit: nineteen at most, so that it has 63 bits.
+        let (mut finer, mut scale) = (spread, 1_i128);
+        while scale < ROOT_SCALE_MAX
+            && let Some(next) = finer.checked_mul(100)
+        {
+            finer = next;
+            scale = scale.saturating_mul(10);
+        }
+        let root = i128::try_from(finer.isqrt()).unwrap_or(i128::MAX);
+        let above = off.checked_mul(scale).and_then(|above| above.checked_mul(RATIO_ONE));
+        match above.and_then(|above| div_round(above, root, Rounding::HalfEven)) {
+            Some(score) => Value::known(score),
+            None => Value::na(Cause::Overflow),
+        }
+    }
+
+    /// Takes an input and returns n^2 times the variance: exact, and never negative.
+    fn push(&mut self, input: i128) -> Result<u128, Cause> {
         let length = u32::try_from(self.window.length()).unwrap_or(u32::MAX);
         if input.saturating_abs() > Self::input_max(length) {
-            return Value::na(Cause::Overflow);
+            return Err(Cause::Overflow);
         }
         let old = self.window.push(input);
         let square = |number: i128| number.saturating_mul(number);
         self.sum = self.sum.saturating_sub(old).saturating_add(input);
         self.squares = self.squares.saturating_sub(square(old)).saturating_add(square(input));
         if !self.window.is_full() {
-            return Value::na(Cause::Warmup);
+            return Err(Cause::Warmup);
         }
         let n = self.window.length();
-        // n^2 times the variance: exact, and never negative.
-        let spread = n.saturating_mul(self.squares).saturating_sub(square(self.sum));
-        Value::known(root_over(spread.unsigned_abs(), n.unsigned_abs()))
+        Ok(n.saturating_mul(self.squares).saturating_sub(square(self.sum)).unsigned_abs())
     }
 }
 

@@ -17,8 +17,13 @@ fn state(indicator: Indicator, length: u32) -> SeriesState {
     SeriesState::new(&[SeriesSpec { indicator, length }])
 }
 
+/// Advances a series of one input.
+fn one(state: &mut SeriesState, index: usize, input: Value) -> Value {
+    state.update(index, [input; 3])
+}
+
 fn feed(state: &mut SeriesState, inputs: &[i128]) -> Vec<Value> {
-    inputs.iter().map(|input| state.update(0, Value::known(*input))).collect()
+    inputs.iter().map(|input| one(state, 0, Value::known(*input))).collect()
 }
 
 /// Known and unknown inputs.
@@ -45,7 +50,7 @@ fn against(
     let mut state = state(indicator, length);
     let mut known = Vec::new();
     for input in inputs {
-        let result = state.update(0, Value::of(*input));
+        let result = one(&mut state, 0, Value::of(*input));
         let Some(input) = input else {
             prop_assert_eq!(result, Value::MISSING);
             continue;
@@ -64,6 +69,21 @@ fn against(
 /// The last n.
 fn last(known: &[i128], length: u32) -> &[i128] {
     &known[known.len() - usize::try_from(length).unwrap()..]
+}
+
+/// One step of Wilder's mean, exactly.
+fn wilder(prev: Option<BigRational>, known: &[i128], n: u32) -> BigRational {
+    let n = big(i128::from(n));
+    match prev {
+        None => big(known.iter().sum()) / n,
+        Some(prev) => (prev * (&n - big(1)) + big(*known.last().unwrap())) / n,
+    }
+}
+
+/// Tells whether two numbers are at most so many units apart.
+fn near(a: &BigRational, b: &BigRational, units: i128) -> bool {
+    let off = a - b;
+    off <= big(units) && -off <= big(units)
 }
 
 proptest! {
@@ -120,6 +140,155 @@ proptest! {
     }
 
     #[test]
+    fn wma_weighs_the_newest_most(inputs in inputs(), n in 1_u32..12) {
+        against(Indicator::Wma, n, &inputs, |known, sum| {
+            (1..).zip(last(known, n)).map(|(weight, x)| weight * x).sum::<i128>() == sum
+        })?;
+    }
+
+    #[test]
+    fn rma_follows_its_exact_recursion(inputs in inputs(), n in 1_u32..12) {
+        let mut exact = None;
+        against(Indicator::Rma, n, &inputs, |known, result| {
+            let next = wilder(exact.take(), known, n);
+            let agrees = near(&big(result), &(&next * big(1_000_000)), 1);
+            exact = Some(next);
+            agrees
+        })?;
+    }
+
+    #[test]
+    fn zscore_is_the_nearest_decimal(inputs in inputs(), n in 2_u32..12) {
+        let mut state = state(Indicator::Zscore, n);
+        let mut known = Vec::new();
+        for input in inputs.into_iter().flatten() {
+            known.push(input);
+            let result = one(&mut state, 0, Value::known(input));
+            if known.len() < usize::try_from(n).unwrap() {
+                prop_assert_eq!(result, Value::na(Cause::Warmup));
+                continue;
+            }
+            let window = last(&known, n);
+            let (count, sum) = (i128::from(n), window.iter().sum::<i128>());
+            let spread = count * window.iter().map(|x| x * x).sum::<i128>() - sum * sum;
+            if spread == 0 {
+                prop_assert_eq!(result, Value::na(Cause::Flat));
+                continue;
+            }
+            let off = count * input - sum;
+            let result = result.number().unwrap();
+            prop_assert!(result.signum() == off.signum() || result == 0);
+            // (|r| -+ 1)^2 * spread around (off * 10^9)^2.
+            let square = |number: BigInt| &number * &number;
+            let wanted = square(BigInt::from(off) * 1_000_000_000_i64);
+            let at = |result: i128| square(BigInt::from(result)) * spread;
+            let size = result.abs();
+            prop_assert!(at(size + 1) >= wanted && (size == 0 || at(size - 1) <= wanted));
+        }
+    }
+
+    #[test]
+    fn rsi_is_the_share_of_gains(inputs in inputs(), n in 1_u32..12) {
+        let mut state = state(Indicator::Rsi, n);
+        let mut before = None;
+        let (mut gains, mut losses) = (Vec::new(), Vec::new());
+        let (mut gain, mut loss) = (None, None);
+        for input in inputs.into_iter().flatten() {
+            let result = one(&mut state, 0, Value::known(input));
+            let Some(before) = before.replace(input) else {
+                prop_assert_eq!(result, Value::na(Cause::Warmup));
+                continue;
+            };
+            gains.push((input - before).max(0));
+            losses.push((before - input).max(0));
+            if gains.len() < usize::try_from(n).unwrap() {
+                prop_assert_eq!(result, Value::na(Cause::Warmup));
+                continue;
+            }
+            let (up, down) = (wilder(gain.take(), &gains, n), wilder(loss.take(), &losses, n));
+            let all = &up + &down;
+            if all == big(0) {
+                prop_assert_eq!(result, Value::na(Cause::Flat));
+            } else {
+                let wanted = &up / all * big(100_000_000_000);
+                prop_assert!(near(&big(result.number().unwrap()), &wanted, 2));
+            }
+            (gain, loss) = (Some(up), Some(down));
+        }
+    }
+
+    #[test]
+    fn ranges_of_bars_are_those_of_the_definition(
+        bars in proptest::collection::vec((-99_i128..99, 0_i128..50, 0_i128..50), 1..60),
+        n in 1_u32..12,
+    ) {
+        let mut tr = state(Indicator::Tr, 1);
+        let mut atr = state(Indicator::Atr, n);
+        let mut exact = None;
+        let mut ranges: Vec<i128> = Vec::new();
+        let mut before = None;
+        for (close, above, below) in bars {
+            let (high, low) = (close + above, close - below);
+            let bar = [high, low, close].map(Value::known);
+            let own = high - low;
+            let wide = before.map(|c: i128| own.max((high - c).abs()).max((low - c).abs()));
+            let wanted = wide.map_or(Value::na(Cause::Warmup), Value::known);
+            prop_assert_eq!(tr.update(0, bar), wanted);
+            ranges.push(wide.unwrap_or(own));
+            before = Some(close);
+            let result = atr.update(0, bar);
+            if ranges.len() < usize::try_from(n).unwrap() {
+                prop_assert_eq!(result, Value::na(Cause::Warmup));
+                continue;
+            }
+            let next = wilder(exact.take(), &ranges, n);
+            let wanted = &next * big(1_000_000);
+            prop_assert!(near(&big(result.number().unwrap()), &wanted, 1));
+            exact = Some(next);
+        }
+    }
+
+    #[test]
+    fn vwap_is_of_the_day(
+        bars in proptest::collection::vec((1_i128..999, 0_i128..99, 1_i128..500), 1..60),
+    ) {
+        let minute = 60_000_000_000_i128;
+        let day = 1_440 * minute;
+        let mut state = state(Indicator::Vwap, 1);
+        let mut end = 0;
+        let mut of_day: Vec<(i128, i128, i128)> = Vec::new();
+        for (prices, volume, minutes) in bars {
+            end += minutes * minute;
+            of_day.push(((end - minute).div_euclid(day), prices, volume));
+            let result = state.update(0, [prices, volume, end].map(Value::known));
+            let today = (end - minute).div_euclid(day);
+            of_day.retain(|(day, ..)| *day == today);
+            let volume: i128 = of_day.iter().map(|(_, _, volume)| volume).sum();
+            if volume == 0 {
+                prop_assert_eq!(result, Value::na(Cause::DivZero));
+                continue;
+            }
+            let value: i128 = of_day.iter().map(|(_, prices, volume)| prices * volume).sum();
+            let wanted = big(value) / big(3 * volume) * big(1_000_000);
+            prop_assert!(near(&big(result.number().unwrap()), &wanted, 1));
+        }
+    }
+
+    #[test]
+    fn the_past_is_what_was_given_known_or_not(inputs in inputs(), k in 1_u32..9) {
+        let mut state = state(Indicator::Lag, k);
+        let k = usize::try_from(k).unwrap();
+        for (nth, input) in inputs.iter().enumerate() {
+            let result = one(&mut state, 0, Value::of(*input));
+            let wanted = match nth.checked_sub(k) {
+                Some(then) => Value::of(inputs[then]),
+                None => Value::na(Cause::Warmup),
+            };
+            prop_assert_eq!(result, wanted);
+        }
+    }
+
+    #[test]
     fn a_saved_state_continues_identically(
         before in inputs(),
         after in inputs(),
@@ -132,13 +301,22 @@ proptest! {
             Indicator::Highest,
             Indicator::Lowest,
             Indicator::Crossover,
+            Indicator::Wma,
+            Indicator::Rma,
+            Indicator::Rsi,
+            Indicator::Zscore,
+            Indicator::Lag,
+            Indicator::Tr,
+            Indicator::Atr,
+            Indicator::Vwap,
         ];
         let specs = kinds.map(|indicator| SeriesSpec { indicator, length: n });
         let mut state = SeriesState::new(&specs);
+        state.add_frame(900_000_000_000, 2);
         let step = |state: &mut SeriesState, input: Option<i128>| -> Vec<Value> {
             let truth = input.map(|input| i128::from(input > 0));
             (0..kinds.len())
-                .map(|index| state.update(index, Value::of(if index == 5 { truth } else { input })))
+                .map(|index| one(state, index, Value::of(if index == 5 { truth } else { input })))
                 .collect()
         };
         for input in before {
@@ -148,6 +326,7 @@ proptest! {
         state.save(&mut out);
         let bytes = out.finish();
         let mut copy = SeriesState::new(&specs);
+        copy.add_frame(900_000_000_000, 2);
         let mut reader = ImageReader::new(&bytes);
         prop_assert!(copy.load(&mut reader).is_ok() && reader.finish().is_ok());
         prop_assert_eq!(&copy, &state);
@@ -188,7 +367,7 @@ fn a_crossing_looks_back_to_the_last_step_where_both_were_known() {
         (above, Value::FALSE),
     ];
     for (input, result) in steps {
-        assert_eq!(state.update(0, input), result);
+        assert_eq!(one(&mut state, 0, input), result);
     }
 }
 

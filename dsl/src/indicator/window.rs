@@ -44,6 +44,11 @@ impl Window {
         i128::try_from(self.values.len()).unwrap_or(i128::MAX)
     }
 
+    /// Returns how many values are held.
+    pub(crate) fn held(&self) -> i128 {
+        i128::try_from(self.len).unwrap_or(i128::MAX)
+    }
+
     /// Returns the values held, in no particular order.
     pub(crate) fn values(&self) -> &[i128] {
         // Places not yet written are zero and change no sum.

@@ -184,7 +184,9 @@ impl Facts for RiskFacts<'_> {
             // version, when venues and operators can change them.
             Field::VenueAcceptsOrders => Value::TRUE,
             Field::ControlLevel | Field::ControlBy => Value::known(0),
-            Field::FillPrice
+            Field::QuoteBid
+            | Field::QuoteAsk
+            | Field::FillPrice
             | Field::FillQty
             | Field::FillFee
             | Field::FillPnl

@@ -84,6 +84,7 @@ fn renumbered(event: &Event, numbers: &[u16]) -> Event {
         | Body::Liquidate(_)
         | Body::OrderAck(_)
         | Body::Fill(_)
+        | Body::SignalTerms(_)
         | Body::RiskState(_)
         | Body::BalanceChanged(_)
         | Body::PositionChanged(_)

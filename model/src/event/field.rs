@@ -7,7 +7,7 @@ use crate::id::{AccountId, AssetId, OrderNo, StrategyId};
 use crate::num::{Money, Price, Qty, Rate};
 use crate::order::{
     AccountKind, Action, CancelReason, Cause, DoneReason, EndReason, FeedStatus, FlowReason,
-    InputFault, LatchState, Liquidity, Side, TimeInForce, Verdict,
+    InputFault, LatchState, Liquidity, Side, SizeKind, TimeInForce, Verdict,
 };
 use crate::reject::Code;
 use crate::time::{Date, Nanos};
@@ -115,7 +115,8 @@ enum_fields! {
     Side { Buy, Sell }
     TimeInForce { Gtc, Ioc, Fok }
     Liquidity { Maker, Taker, Liquidation }
-    Action { Enter, Exit, CancelEntries, CancelExit }
+    Action { Enter, Exit, CancelEntries, CancelExit, Quote, CancelQuote }
+    SizeKind { Qty, Weight, Risk }
     Verdict { Approve, Deny }
     Cause { Known, Overflow, DivZero, Missing, Warmup, Flat }
     DoneReason { Filled, Cancelled, Expired, Rejected }

@@ -8,7 +8,7 @@ use crate::id::{AccountId, AssetId, OrderNo, StrategyId};
 use crate::num::{Money, Price, Qty, Rate};
 use crate::order::{
     AccountKind, Action, CancelReason, Cause, DoneReason, EndReason, FeedStatus, FlowReason,
-    InputFault, LatchState, Liquidity, Side, TimeInForce, Verdict,
+    InputFault, LatchState, Liquidity, Side, SizeKind, TimeInForce, Verdict,
 };
 use crate::reject::Code;
 use crate::time::{Date, Nanos};
@@ -340,7 +340,7 @@ kinds! {
         ttl_ns: i64,
         /// The strategy.
         strategy: StrategyId,
-        /// Index of the rule in the session's rule table.
+        /// Index of the rule in the session's rule table; of a `CancelQuote`, of the quote.
         rule: u16,
         /// Ordinal within the seq: the order number is (seq, ordinal).
         ordinal: u16,
@@ -356,6 +356,26 @@ kinds! {
         protected: bool,
         /// The venue rejects it rather than let it take.
         post_only: bool,
+    }
+    /// What the signal directly behind it says beyond its fields, under the same seq. A signal that
+    /// says no more has none.
+    31 Strategy SignalTerms {
+        /// Price at which the position is to be given up; 0 with `stopped` false.
+        stop: Price,
+        /// Share of the strategy's capital in units of 1e-9; 0 where `size` is a quantity.
+        share: i64,
+        /// How strong the signal is, in units of 1e-9; 0 with `strong` false.
+        strength: i64,
+        /// The strategy.
+        strategy: StrategyId,
+        /// Ordinal of the signal within its seq.
+        ordinal: u16,
+        /// How its size is given.
+        size: SizeKind,
+        /// A stop is given.
+        stopped: bool,
+        /// A strength is given.
+        strong: bool,
     }
     /// The verdict on a signal.
     40 Risk Decision {

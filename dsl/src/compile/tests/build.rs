@@ -207,7 +207,7 @@ pub(crate) fn parameter(name: &str, value: Expr) -> Param {
 }
 
 pub(crate) fn let_(value: Expr) -> Let {
-    Let { name: "x".to_owned(), value, span: Span::default() }
+    Let { name: "x".to_owned(), value, frame: None, span: Span::default() }
 }
 
 pub(crate) fn series(indicator: Indicator, inputs: Vec<Expr>, length: Option<i128>) -> Series {
@@ -216,6 +216,7 @@ pub(crate) fn series(indicator: Indicator, inputs: Vec<Expr>, length: Option<i12
         indicator,
         unit: inputs[0].unit.clone(),
         inputs,
+        frame: None,
         length: length.map(|n| expr(ExprKind::Number { mantissa: n, decimals: 0 }, Unit::Int)),
         span: Span::default(),
     }

@@ -137,6 +137,17 @@ fn called(function: Function, args: &[Expr], table: &Table) -> Option<BigRationa
         Function::Abs if first < rational(0, 0) => -first,
         Function::Abs => first,
         Function::Clamp => first.max(values.next()?).min(values.next()?),
+        Function::Floor => first.floor(),
+        Function::Ceil => first.ceil(),
+        Function::Mod => {
+            let step = values.next()?;
+            let times = (&first / &step).floor();
+            first - step * times
+        }
+        // Tested by themselves: they need an instrument.
+        Function::Round | Function::RoundDown | Function::RoundUp | Function::RoundNearest => {
+            return None;
+        }
     })
 }
 
