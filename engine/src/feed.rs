@@ -162,6 +162,18 @@ impl Feed {
         self.ts = ts;
     }
 
+    /// Sets the counts to nothing: those of a run that goes on from a snapshot are its own.
+    pub(crate) fn count_anew(&mut self) {
+        self.counts = FeedCounts::default();
+        self.checks.iter_mut().for_each(QuoteCheck::count_anew);
+    }
+
+    /// Returns the seq of the last record.
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
     /// Returns the counts.
     #[must_use]
     pub fn counts(&self) -> FeedCounts {

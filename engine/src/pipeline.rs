@@ -174,6 +174,25 @@ impl Pipeline {
         }
     }
 
+    /// Tells whether the journal that is compared with has all that was computed so far; stages on
+    /// threads of their own cannot be asked while they run.
+    #[must_use]
+    pub fn is_covered(&self) -> bool {
+        match self {
+            Self::Fused { tape, .. } => tape.is_covered(),
+            Self::Split(_) => false,
+        }
+    }
+
+    /// Returns the stages on the caller's thread; none where they have threads of their own.
+    #[must_use]
+    pub fn stations(&self) -> Option<&Stations> {
+        match self {
+            Self::Fused { stations, .. } => Some(stations),
+            Self::Split(_) => None,
+        }
+    }
+
     /// Ends the threads and returns the stages.
     ///
     /// # Errors

@@ -4,23 +4,20 @@
 //! Everything else — the simulated venue's reports, timers, bars, day rolls, and every decision —
 //! is computed again and compared record by record.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use journal::{ReadError, at_rest, info};
-use model::event::Lane;
-use model::id::Seq;
 use model::order::EndReason;
 use model::time::Nanos;
 
 use dsl::span::Source as RulesText;
 
 use crate::pipeline::{Pipeline, Split, Tapes, Threads, unwatched};
-use crate::program::{self, RulesError};
+use crate::program::RulesError;
 use crate::recorder::Gate;
-use crate::session::{Control, Session, SessionError, Summary};
+use crate::session::{Control, SessionError, Summary};
 use crate::source::Progress;
-use crate::tape::{Comparison, Difference, KIND_TEXT_MIN, Naming, Reach, Tape, TapeError};
+use crate::tape::{Comparison, Difference, KIND_TEXT_MIN, Reach, Tape, TapeError};
 use crate::topology::Placement;
 
 /// What a journal says of the session that wrote it.
@@ -76,6 +73,15 @@ pub enum ReplayError {
         /// Ours.
         ours: u32,
     },
+    /// Other rules cannot go on from the state that the journal begins with.
+    #[error(
+        "journal {} goes on from the state of another under its own rules; ask what other rules \
+         would have decided of the journal that it continues", dir.display()
+    )]
+    Continued {
+        /// The journal.
+        dir: PathBuf,
+    },
     /// The rules cannot be used.
     #[error(transparent)]
     Rules(#[from] Box<RulesError>),
@@ -120,41 +126,20 @@ pub fn replay(
 ) -> Result<Replayed, ReplayError> {
     at_rest(dir)?;
     let origin = Origin::read(dir)?;
-    let build = |texts: Vec<RulesText>| -> Result<Session, ReplayError> {
-        let checked = program::load(texts).map_err(Box::new)?;
-        Ok(Session::build(origin.setup.clone(), &checked)?)
-    };
-    let is_other = texts.is_some();
-    let mut session = build(texts.unwrap_or_else(|| origin.texts.clone()))?;
-    let naming = match is_other {
-        true => {
-            let own = build(origin.texts.clone())?;
-            Some(Arc::new(Naming::new(&own.bound.rules, &session.bound.rules)))
-        }
-        false => None,
-    };
-    // With other rules the records keep the numbers of the journal's inputs.
-    session.keep_preamble(Seq(u64::try_from(origin.texts.len()).unwrap_or(0).saturating_add(1)));
+    let (session, naming) = origin.session_under(texts, dir)?;
     let mut source = JournalSource::open(dir)?;
     source.promise(origin.bytes);
-    let stations = session.stations(Gate::off());
-    let lane = |lane: Lane| Comparison::open(dir, lane, naming.clone());
+    let stations = session.ready_stations(Gate::off())?;
+    let lanes = Comparison::all(dir, naming.as_ref())?;
     let pipeline = if placement.split {
-        let tape = |of: Lane| Ok::<_, ReadError>(Tape::Compare(vec![lane(of)?]));
-        let tapes = Tapes::Each {
-            input: tape(Lane::Input)?,
-            strategy: tape(Lane::Strategy)?,
-            risk: tape(Lane::Risk)?,
-            execution: tape(Lane::Execution)?,
-            egress: tape(Lane::Egress)?,
-        };
+        let [input, strategy, risk, execution, egress] =
+            lanes.map(|lane| Tape::Compare(vec![lane]));
+        let tapes = Tapes::Each { input, strategy, risk, execution, egress };
         let cores = placement.cores.get(1..).unwrap_or_default().to_vec();
         let threads = Threads { wait: placement.wait, cores, around: unwatched };
         Split::start(stations, tapes, &threads).map_err(SessionError::from)?
     } else {
-        let lanes = [Lane::Input, Lane::Strategy, Lane::Risk, Lane::Execution, Lane::Egress];
-        let lanes = lanes.into_iter().map(lane).collect::<Result<Vec<_>, _>>()?;
-        Pipeline::fused(stations, Tape::Compare(lanes))
+        Pipeline::fused(stations, Tape::Compare(lanes.into()))
     };
     let mut control = BreakOff { control, stopped: false };
     let (summary, finished) =

@@ -4,6 +4,7 @@
 //! Live and replay build the same parts from the same data; only the source of messages and the
 //! tapes differ. Feed runs on the caller's thread, in lock step with the simulated venue.
 
+use model::codec::ImageError;
 use model::event::Event;
 use model::id::{RunId, Seq};
 use model::instrument::Instrument;
@@ -32,9 +33,14 @@ use crate::station::{Egress, Station, Stations};
 use crate::strategy::Strategy;
 use crate::tally::{Armed, decisions_hash};
 use model::event::Lane;
+use snapshot::Snapshot;
 
 /// The journal of a session: its threads and tapes.
 pub mod journaled;
+/// A killed session, brought back from its journal.
+pub mod resume;
+/// The state of a session at the end of a message.
+pub mod snapshot;
 
 /// A session that is ready to run.
 #[derive(Debug)]
@@ -52,6 +58,8 @@ pub struct Session {
     /// Bars that strategies need of the instruments' trades, not begun.
     bars: Bars,
     preamble: Seq,
+    /// Where the session goes on from; none where it begins anew.
+    snapshot: Option<Snapshot>,
 }
 
 /// Why a session cannot be built or go on.
@@ -72,6 +80,11 @@ pub enum SessionError {
     /// The journal was lost while running.
     #[error("the journal could not be written; trading has stopped")]
     JournalLost,
+    /// The state that the session is to go on from is not one of this session.
+    #[error(
+        "the snapshot cannot be used: {0}; it belongs to the rules and the program that wrote it"
+    )]
+    Snapshot(#[from] ImageError),
 }
 
 /// What the caller of a session decides while it runs.
@@ -226,7 +239,27 @@ impl Session {
             setup,
             instruments,
             bound,
+            snapshot: None,
         })
+    }
+
+    /// Lets the session go on from a snapshot instead of beginning anew.
+    ///
+    /// # Errors
+    /// [`SessionError::Snapshot`] when it is of other rules or of another program.
+    pub fn go_on_from(self, snapshot: Snapshot) -> Result<Self, SessionError> {
+        // The record that holds it stands behind the rule texts.
+        let preamble = self.preamble.next();
+        let session = Self { snapshot: Some(snapshot), preamble, ..self };
+        session.ready_stations(Gate::off())?;
+        session.ready_feed(Nanos(0))?;
+        Ok(session)
+    }
+
+    /// Returns what the session goes on from; none where it begins anew.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot.as_ref()
     }
 
     /// Returns the feed stage with its simulated venue. Built anew for each run: a clone of one
@@ -239,7 +272,31 @@ impl Session {
         Feed::new(setup, instruments, self.bars.clone(), paper)
     }
 
-    /// Returns the stages, ready to be joined, each with its room; `gate` is what orders wait at.
+    /// Returns feed as it stands before the first message that this run takes: at `start`, or at
+    /// the snapshot.
+    fn ready_feed(&self, start: Nanos) -> Result<Feed, SessionError> {
+        let mut feed = self.feed();
+        match &self.snapshot {
+            Some(snapshot) => snapshot.restore_feed(&mut feed)?,
+            None => feed.start_after(self.preamble(), Nanos(start.0.saturating_sub(1))),
+        }
+        Ok(feed)
+    }
+
+    /// Returns the stages as they stand before the first message that this run takes.
+    ///
+    /// # Errors
+    /// [`SessionError::Snapshot`] when the snapshot is not of this session.
+    pub fn ready_stations(&self, gate: Gate) -> Result<Stations, SessionError> {
+        let mut stations = self.stations(gate);
+        if let Some(snapshot) = &self.snapshot {
+            snapshot.restore_stations(&mut stations)?;
+        }
+        Ok(stations)
+    }
+
+    /// Returns the stages at their beginning, ready to be joined, each with its room; `gate` is
+    /// what orders wait at.
     #[must_use]
     pub fn stations(&self, gate: Gate) -> Stations {
         let Self { setup, instruments, bound, .. } = self;
@@ -255,8 +312,8 @@ impl Session {
         stations
     }
 
-    /// Returns the seq of the last record before the stages start: metadata and rule texts have one
-    /// each.
+    /// Returns how many records precede the stages, which is the seq of the last of them in a
+    /// session that begins anew: metadata and rule texts have one each, and so has a snapshot.
     #[must_use]
     pub fn preamble(&self) -> Seq {
         self.preamble
@@ -282,13 +339,10 @@ impl Session {
         ending: Option<EndReason>,
         control: &mut dyn Control,
     ) -> Result<(Summary, Finished), SessionError> {
-        let mut feed = self.feed();
-        feed.start_after(self.preamble(), Nanos(start.0.saturating_sub(1)));
-        let requests = Vec::with_capacity(OUT_MAX);
-        let mut driver = Driver { feed: &mut feed, pipeline: &mut pipeline, requests };
+        let mut feed = self.ready_feed(start)?;
+        let mut driver = Driver::new(&mut feed, &mut pipeline);
         driver.pipeline.receive(None, false);
-        driver.feed.begin(start);
-        driver.pass()?;
+        driver.begin(self, start)?;
         let stopped = driver.follow(source, control)?;
         let reason = if stopped { control.reason() } else { ending };
         let failed = source.progress().failed;
@@ -379,9 +433,27 @@ struct Driver<'a> {
     feed: &'a mut Feed,
     pipeline: &'a mut Pipeline,
     requests: Vec<Event>,
+    message: Message,
+    /// Messages taken from the source.
+    taken: u64,
 }
 
-impl Driver<'_> {
+impl<'a> Driver<'a> {
+    fn new(feed: &'a mut Feed, pipeline: &'a mut Pipeline) -> Self {
+        let requests = Vec::with_capacity(OUT_MAX);
+        Self { feed, pipeline, requests, message: Message::default(), taken: 0 }
+    }
+
+    /// Begins the session, unless it goes on from a snapshot: then its beginning is in that.
+    fn begin(&mut self, session: &Session, start: Nanos) -> Result<(), SessionError> {
+        if let Some(snapshot) = &session.snapshot {
+            self.taken = snapshot.messages;
+            return Ok(());
+        }
+        self.feed.begin(start);
+        self.pass()
+    }
+
     /// Passes feed's batch on and takes in what comes back, refusals included.
     fn pass(&mut self) -> Result<(), SessionError> {
         loop {
@@ -406,16 +478,8 @@ impl Driver<'_> {
         source: &mut dyn Source,
         control: &mut dyn Control,
     ) -> Result<bool, SessionError> {
-        let mut message = Message::default();
         let mut turns = 0_u64;
-        loop {
-            let data = source.peek();
-            if data.is_none() {
-                self.follow_to(source, &mut message)?;
-                return Ok(false);
-            }
-            let Some(next) = self.feed.next(data) else { return Ok(false) };
-            self.turn(next, source, &mut message)?;
+        while self.step(source)? {
             turns = turns.wrapping_add(1);
             if turns.checked_rem(CONTROL_EVERY) == Some(0) {
                 control.progress(&source.progress(), self.feed.now());
@@ -427,15 +491,38 @@ impl Driver<'_> {
                 }
             }
         }
+        Ok(false)
+    }
+
+    /// Does what comes next; false when nothing does.
+    fn step(&mut self, source: &mut dyn Source) -> Result<bool, SessionError> {
+        let data = source.peek();
+        if data.is_none() {
+            return self.step_to_horizon(source);
+        }
+        let Some(next) = self.feed.next(data) else { return Ok(false) };
+        self.turn(next, source)?;
+        Ok(true)
+    }
+
+    /// Goes on to the moment at which a journaled session was stopped or killed: what came behind
+    /// its last message was not in vain.
+    fn step_to_horizon(&mut self, source: &mut dyn Source) -> Result<bool, SessionError> {
+        let now = self.feed.now();
+        let Some(horizon) = source.horizon().filter(|horizon| now < *horizon) else {
+            return Ok(false);
+        };
+        let Some(next) = self.feed.next(None).filter(|next| next.at() <= horizon) else {
+            // Only the day that the missing message was to open.
+            self.roll(horizon)?;
+            return Ok(false);
+        };
+        self.turn(next, source)?;
+        Ok(true)
     }
 
     /// Does the one thing that comes next.
-    fn turn(
-        &mut self,
-        next: Next,
-        source: &mut dyn Source,
-        message: &mut Message,
-    ) -> Result<(), SessionError> {
+    fn turn(&mut self, next: Next, source: &mut dyn Source) -> Result<(), SessionError> {
         let tick = matches!(next, Next::Data(_));
         self.pipeline.receive(source.intended(), tick);
         // A day that opens takes the stamp that `next` was chosen by, so the choice is made again:
@@ -445,9 +532,10 @@ impl Driver<'_> {
         }
         match next {
             Next::Data(_) => {
-                if source.take(message) {
+                if source.take(&mut self.message) {
+                    self.taken = self.taken.saturating_add(1);
                     self.pipeline.parsed();
-                    self.feed.ingest(message);
+                    self.feed.ingest(&self.message);
                     self.pass()?;
                 }
                 Ok(())
@@ -462,25 +550,6 @@ impl Driver<'_> {
                 self.pass()
             }
         }
-    }
-
-    /// Goes on to the moment at which a journaled session was stopped or killed: what came behind
-    /// its last message was not in vain.
-    fn follow_to(
-        &mut self,
-        source: &mut dyn Source,
-        message: &mut Message,
-    ) -> Result<(), SessionError> {
-        let Some(horizon) = source.horizon() else { return Ok(()) };
-        while self.feed.now() < horizon {
-            let next = self.feed.next(None).filter(|next| next.at() <= horizon);
-            let Some(next) = next else {
-                // Only the day that the missing message was to open.
-                return self.roll(horizon);
-            };
-            self.turn(next, source, message)?;
-        }
-        Ok(())
     }
 
     fn paper(&mut self, at: Nanos) -> Result<(), SessionError> {

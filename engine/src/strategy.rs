@@ -76,6 +76,11 @@ impl Strategy {
         }
     }
 
+    /// Sets the counts to nothing: those of a run that goes on from a snapshot are its own.
+    pub(crate) fn count_anew(&mut self) {
+        (self.events, self.ignored) = (0, 0);
+    }
+
     /// Returns how many events entered.
     #[must_use]
     pub fn events(&self) -> u64 {

@@ -112,6 +112,9 @@ pub const KIND_TEXT_MIN: u16 = 0x4000;
 pub const KIND_RUN_METADATA: u16 = 0x4001;
 /// Record type of one rule text: its name, a line feed, the text.
 pub const KIND_RULES_LOADED: u16 = 0x4002;
+/// Record type of the state that a resumed session goes on from: a
+/// [`crate::session::snapshot::Snapshot`].
+pub const KIND_SNAPSHOT: u16 = 0x4003;
 
 impl Tape {
     /// Returns a tape that keeps nothing.
@@ -154,6 +157,15 @@ impl Tape {
         }
     }
 
+    /// Tells whether the journal has all that was computed so far, whole and the same.
+    #[must_use]
+    pub fn is_covered(&self) -> bool {
+        match self {
+            Self::Record(_) => true,
+            Self::Compare(lanes) => lanes.iter().all(Comparison::is_covered),
+        }
+    }
+
     /// Returns the comparisons, if this tape compares.
     #[must_use]
     pub fn into_comparisons(self) -> Vec<Comparison> {
@@ -183,6 +195,21 @@ impl Comparison {
         })
     }
 
+    /// Opens all lanes of a journal that a session computes, in the order of the chain.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the journal cannot be opened.
+    pub fn all(dir: &Path, naming: Option<&Arc<Naming>>) -> Result<[Self; 5], ReadError> {
+        let open = |lane| Self::open(dir, lane, naming.cloned());
+        Ok([
+            open(Lane::Input)?,
+            open(Lane::Strategy)?,
+            open(Lane::Risk)?,
+            open(Lane::Execution)?,
+            open(Lane::Egress)?,
+        ])
+    }
+
     fn compare(&mut self, event: &Event) {
         if self.failed.is_some() {
             return;
@@ -206,6 +233,12 @@ impl Comparison {
             Ok(None) => self.beyond = self.beyond.or(Some(*event)),
             Err(error) => self.failed = Some(error),
         }
+    }
+
+    /// Tells whether the journal has all that was compared, whole and the same.
+    fn is_covered(&self) -> bool {
+        let Self { beyond, difference, cut, failed, .. } = self;
+        beyond.is_none() && difference.is_none() && cut.is_none() && failed.is_none()
     }
 
     fn differs(&self, journaled: &Event, recomputed: &Event) -> Option<Difference> {

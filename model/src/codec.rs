@@ -135,6 +135,12 @@ impl ImageWriter {
         self.put(value.unwrap_or_default());
     }
 
+    /// Appends a run of bytes behind its length.
+    pub fn put_bytes(&mut self, bytes: &[u8]) {
+        self.put_len(bytes.len());
+        self.bytes.extend_from_slice(bytes);
+    }
+
     /// Returns the image.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
@@ -166,6 +172,17 @@ impl<'a> ImageReader<'a> {
     pub fn take_len(&mut self, max: usize) -> Result<usize, ImageError> {
         let len = usize::try_from(self.take::<u64>()?).map_err(|_| ImageError::Range)?;
         if len > max { Err(ImageError::Range) } else { Ok(len) }
+    }
+
+    /// Reads a run of at most `max` bytes.
+    ///
+    /// # Errors
+    /// As [`ImageReader::take_len`].
+    pub fn take_bytes(&mut self, max: usize) -> Result<&'a [u8], ImageError> {
+        let len = self.take_len(max)?;
+        let (bytes, rest) = self.rest.split_at_checked(len).ok_or(ImageError::Short)?;
+        self.rest = rest;
+        Ok(bytes)
     }
 
     /// Reads an optional field.

@@ -9,4 +9,5 @@ mod generated;
 pub(crate) mod lab;
 mod latency;
 mod merged;
+mod resume;
 mod tampered;

@@ -43,7 +43,10 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run a paper session on the built-in market.
-    #[command(after_help = "Example:\n  engine demo --seed 7 --seconds 600")]
+    #[command(after_help = "\
+Examples:
+  engine demo --seed 7 --seconds 600
+  engine demo --resume sluice-data/journal/DIR    go on with a session that was killed")]
     Demo(DemoArgs),
     /// Run recorded data through strategies, risk and the simulated venue.
     #[command(after_help = "\
@@ -85,6 +88,10 @@ pub(super) struct DemoArgs {
     /// Rules to run instead of the shipped ones.
     #[arg(long, num_args = 1.., value_name = "PATH")]
     pub(super) rules: Vec<PathBuf>,
+    /// Go on with the killed session of this journal, in a journal of its own; --seconds must be as
+    /// it was.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["rules", "seed"])]
+    pub(super) resume: Option<PathBuf>,
     /// How the session is run.
     #[command(flatten)]
     pub(super) run: RunArgs,
@@ -110,7 +117,8 @@ impl Default for DemoArgs {
             latency: "sampled".to_owned(),
             latency_log: None,
         };
-        Self { seed: DEMO_SEED, seconds: DEMO_SECONDS, rules: Vec::new(), run }
+        let (seed, seconds) = (DEMO_SEED, DEMO_SECONDS);
+        Self { seed, seconds, rules: Vec::new(), resume: None, run }
     }
 }
 

@@ -7,6 +7,7 @@ use engine::program::RulesError;
 use engine::replay::ReplayError;
 use engine::session::SessionError;
 use engine::session::journaled::JournaledError;
+use engine::session::resume::ResumeError;
 use journal::ReadError;
 
 use super::data::DataError;
@@ -89,7 +90,9 @@ impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Self {
         match error {
             SessionError::Rules(error) => Self::Rules(error),
-            SessionError::Setup(_) | SessionError::NoData => Self::Usage(error.into()),
+            SessionError::Setup(_) | SessionError::NoData | SessionError::Snapshot(_) => {
+                Self::Usage(error.into())
+            }
             SessionError::Pipeline(_) | SessionError::JournalLost => Self::Internal(error.into()),
         }
     }
@@ -109,13 +112,29 @@ impl From<JournaledError> for Failure {
     }
 }
 
+impl From<ResumeError> for Failure {
+    fn from(error: ResumeError) -> Self {
+        match error {
+            ResumeError::Replay(error) => error.into(),
+            ResumeError::Open(_) | ResumeError::Ended { .. } | ResumeError::Nothing { .. } => {
+                Self::Usage(error.into())
+            }
+            ResumeError::Corrupt { .. } => Self::Corrupt(error.into()),
+            // The state that was killed is not known: whatever the cause, nothing may go on.
+            ResumeError::Diverged { .. } => Self::Internal(error.into()),
+        }
+    }
+}
+
 impl From<ReplayError> for Failure {
     fn from(error: ReplayError) -> Self {
         match error {
             ReplayError::Read(error) => error.into(),
             ReplayError::Rules(error) => Self::Rules(error),
             ReplayError::Session(error) => error.into(),
-            ReplayError::Semantics { .. } | ReplayError::NoMetadata => Self::Usage(error.into()),
+            ReplayError::Semantics { .. }
+            | ReplayError::NoMetadata
+            | ReplayError::Continued { .. } => Self::Usage(error.into()),
             ReplayError::Tape(_) | ReplayError::Metadata(_) => Self::Corrupt(error.into()),
         }
     }

@@ -5,8 +5,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use engine::replay::Origin;
+use engine::session::snapshot::Snapshot;
 use engine::setup::InstrumentSetup;
-use engine::tape::{KIND_RULES_LOADED, KIND_RUN_METADATA};
+use engine::tape::{KIND_RULES_LOADED, KIND_RUN_METADATA, KIND_SNAPSHOT};
 use journal::{Info, Reader, Report, Verdict, info, verify};
 use model::codec::decode;
 use model::event::{EVENT_BYTES, Event, KINDS};
@@ -93,6 +94,8 @@ fn info_object(dir: &Path, info: &Info, instruments: &[&str], rules: &[&str]) ->
     json!({
         "dir": dir.display().to_string(),
         "run_id": format!("{:032x}", identity.run_id),
+        "parent_run_id": (identity.parent_run_id != 0)
+            .then(|| format!("{:032x}", identity.parent_run_id)),
         "semantics": identity.semantics,
         "rules_hash": hex(&identity.rules_hash),
         "records": info.records,
@@ -112,6 +115,9 @@ fn print_info(dir: &Path, info: &Info, instruments: &[&str], rules: &[&str]) {
     let identity = &info.identity;
     out(&format!("Journal {}", dir.display()));
     out(&format!("  run         {:032x}, semantics {}", identity.run_id, identity.semantics));
+    if identity.parent_run_id != 0 {
+        out(&format!("  goes on     from run {:032x}", identity.parent_run_id));
+    }
     out(&format!("  rules       {} ({})", rules.join(", "), hex(&identity.rules_hash)));
     out(&format!("  instruments {}", instruments.join(", ")));
     let (word, at) = told(info.verdict);
@@ -184,7 +190,9 @@ struct Filter<'a> {
 fn dump(cli: &Cli, args: &DumpArgs) -> Result<Finding, Failure> {
     for kind in &args.kind {
         let known = KINDS.iter().any(|k| k.name().eq_ignore_ascii_case(kind))
-            || ["RunMetadata", "RulesLoaded"].iter().any(|k| k.eq_ignore_ascii_case(kind));
+            || ["RunMetadata", "RulesLoaded", "Snapshot"]
+                .iter()
+                .any(|k| k.eq_ignore_ascii_case(kind));
         if !known {
             let names: Vec<&str> = KINDS.iter().map(|kind| kind.name()).collect();
             return Err(Failure::usage(format!("--kind {kind}: kinds are {}", names.join(", "))));
@@ -206,10 +214,8 @@ fn dump(cli: &Cli, args: &DumpArgs) -> Result<Finding, Failure> {
         if header.seq < args.from {
             continue;
         }
-        if header.kind == KIND_RUN_METADATA || header.kind == KIND_RULES_LOADED {
-            let name = if header.kind == KIND_RUN_METADATA { "RunMetadata" } else { "RulesLoaded" };
+        if let Some((name, text)) = text(header.kind, record.payload) {
             if filter.kind(name) && filter.wanted.is_none() {
-                let text = String::from_utf8_lossy(record.payload);
                 print_text(cli, header.seq, header.ts_ns, name, &text);
                 printed = printed.saturating_add(1);
             }
@@ -237,6 +243,30 @@ fn instrument(text: &str, instruments: &[InstrumentSetup]) -> Result<u32, Failur
         let names: Vec<&str> = instruments.iter().map(|one| one.symbol.as_str()).collect();
         Failure::usage(format!("--symbol {text}: the journal has {}", names.join(", ")))
     })
+}
+
+/// Returns the name of a record that is no event, and what it says.
+fn text(kind: u16, payload: &[u8]) -> Option<(&'static str, String)> {
+    let text = || String::from_utf8_lossy(payload).into_owned();
+    match kind {
+        KIND_RUN_METADATA => Some(("RunMetadata", text())),
+        KIND_RULES_LOADED => Some(("RulesLoaded", text())),
+        KIND_SNAPSHOT => Some(("Snapshot", snapshot(payload))),
+        _ => None,
+    }
+}
+
+/// Says whose state a snapshot is, and of when.
+fn snapshot(payload: &[u8]) -> String {
+    match Snapshot::decode(payload) {
+        Ok(Snapshot { parent, seq, ts, messages, .. }) => format!(
+            "of run {:032x} after seq {}, {ts}, {messages} messages, {} bytes",
+            parent.0,
+            seq.0,
+            payload.len()
+        ),
+        Err(error) => format!("cannot be read: {error}"),
+    }
 }
 
 fn print_text(cli: &Cli, seq: u64, ts: i64, kind: &str, text: &str) {

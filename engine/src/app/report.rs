@@ -97,6 +97,11 @@ impl Report<'_> {
                 Mode::Backtest => "backtest",
             },
             "run_id": self.session.setup.run_id,
+            "resumed": self.session.snapshot().map(|from| json!({
+                "run_id": format!("{:032x}", from.parent.0),
+                "seq": from.seq.0,
+                "ts": from.ts.0,
+            })),
             "journal": self.journal.map(|path| path.display().to_string()),
             "journal_records": self.ran.sealed.as_ref().map(|sealed| sealed.records),
             "messages": summary.progress.messages,
@@ -131,6 +136,21 @@ impl Report<'_> {
         })
     }
 
+    /// Prints where the session began and what came in.
+    fn print_inputs(&self) {
+        let summary = self.summary();
+        let row = |name: &str, text: String| out(&format!("  {name:<18}{text}"));
+        if let Some(from) = self.session.snapshot() {
+            let (seq, parent) = (from.seq.0, from.parent.0);
+            row("went on", format!("from seq {seq} of run {parent:032x}, killed then"));
+        }
+        row(
+            "messages",
+            format!("{} ({} not used)", summary.progress.messages, summary.progress.bad),
+        );
+        row("events", format!("{} in {} input records", summary.events, summary.inputs));
+    }
+
     /// Prints the result for people.
     pub(super) fn print(&self) {
         let summary = self.summary();
@@ -146,11 +166,7 @@ impl Report<'_> {
             summary.span.0,
             summary.span.1
         ));
-        row(
-            "messages",
-            format!("{} ({} not used)", summary.progress.messages, summary.progress.bad),
-        );
-        row("events", format!("{} in {} input records", summary.events, summary.inputs));
+        self.print_inputs();
         row(
             "verdicts",
             format!(

@@ -33,6 +33,11 @@ impl QuoteCheck {
         Self { active, book_id: 0, waiting, compared: 0, unequal: 0 }
     }
 
+    /// Sets the counts to nothing.
+    pub(super) fn count_anew(&mut self) {
+        (self.compared, self.unequal) = (0, 0);
+    }
+
     /// Returns compared and unequal best prices.
     #[must_use]
     pub fn counts(&self) -> (u64, u64) {

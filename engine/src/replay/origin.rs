@@ -1,6 +1,7 @@
 //! What a journal says of the session that wrote it: its setup, its rules, how it began and ended.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use dsl::span::Source as RulesText;
 use journal::{Reader, Verdict};
@@ -9,8 +10,11 @@ use model::order::EndReason;
 use model::time::Nanos;
 
 use super::ReplayError;
+use crate::program;
+use crate::session::snapshot::Snapshot;
+use crate::session::{Session, SessionError};
 use crate::setup::{SEMANTICS, Setup};
-use crate::tape::{KIND_RULES_LOADED, KIND_RUN_METADATA, TapeError};
+use crate::tape::{KIND_RULES_LOADED, KIND_RUN_METADATA, KIND_SNAPSHOT, Naming, TapeError};
 
 /// What a journal says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +23,10 @@ pub struct Origin {
     pub setup: Setup,
     /// The rule texts.
     pub texts: Vec<RulesText>,
-    /// When the session started.
+    /// When the session started, or went on.
     pub start: Nanos,
+    /// What it went on from; none where it began anew.
+    pub snapshot: Option<Snapshot>,
     /// How it ended; none when it was killed.
     pub end: Option<EndReason>,
     /// Hash of the build that wrote it.
@@ -65,7 +71,49 @@ impl Origin {
     /// # Errors
     /// [`ReplayError`] when the journal does not hold it or is of other semantics.
     pub fn begin(dir: &Path) -> Result<Self, ReplayError> {
-        Self::read_while(dir, |kind| kind != Kind::SessionStart as u16)
+        Self::read_while(dir, |kind| ![Kind::SessionStart as u16, KIND_SNAPSHOT].contains(&kind))
+    }
+
+    /// Returns the session that wrote the journal, as it stood before its first message.
+    ///
+    /// # Errors
+    /// [`ReplayError`] when setup, rules or snapshot do not make one.
+    pub fn session(&self) -> Result<Session, ReplayError> {
+        let session = self.under(self.texts.clone())?;
+        Ok(match self.snapshot.clone() {
+            Some(snapshot) => session.go_on_from(snapshot)?,
+            None => session,
+        })
+    }
+
+    /// Returns the session that wrote the journal in `dir`, or what it is under other rules: then
+    /// with how their names are compared.
+    ///
+    /// # Errors
+    /// [`ReplayError`] when setup, rules or snapshot do not make one, and when other rules are to
+    /// go on from a state.
+    pub(super) fn session_under(
+        &self,
+        texts: Option<Vec<RulesText>>,
+        dir: &Path,
+    ) -> Result<(Session, Option<Arc<Naming>>), ReplayError> {
+        let Some(texts) = texts else {
+            return Ok((self.session()?, None));
+        };
+        if self.snapshot.is_some() {
+            return Err(ReplayError::Continued { dir: dir.to_path_buf() });
+        }
+        let own = self.under(self.texts.clone())?;
+        let mut session = self.under(texts)?;
+        // The records keep the numbers of the journal's inputs.
+        session.keep_preamble(own.preamble());
+        let naming = Naming::new(&own.bound.rules, &session.bound.rules);
+        Ok((session, Some(Arc::new(naming))))
+    }
+
+    fn under(&self, texts: Vec<RulesText>) -> Result<Session, ReplayError> {
+        let checked = program::load(texts).map_err(Box::new)?;
+        Ok(Session::build(self.setup.clone(), &checked)?)
     }
 
     /// Reads up to the first record whose kind says so, that one included.
@@ -79,6 +127,7 @@ impl Origin {
         let mut setup = None;
         let mut texts = Vec::new();
         let mut start = Nanos(0);
+        let mut snapshot = None;
         let mut end = None;
         let mut records = 0_u64;
         while let Some(record) = reader.next()? {
@@ -94,6 +143,11 @@ impl Origin {
                     let text = String::from_utf8_lossy(record.payload);
                     let (name, text) = text.split_once('\n').unwrap_or(("<journal>", &text));
                     texts.push(RulesText { name: name.to_owned(), text: text.to_owned() });
+                }
+                KIND_SNAPSHOT => {
+                    let read = Snapshot::decode(record.payload).map_err(SessionError::Snapshot)?;
+                    start = read.ts;
+                    snapshot = Some(read);
                 }
                 kind if kind == Kind::SessionStart as u16 => start = Nanos(record.header.ts_ns),
                 kind if kind == Kind::SessionEnd as u16 => {
@@ -111,7 +165,7 @@ impl Origin {
         };
         let setup = setup.ok_or(ReplayError::NoMetadata)?;
         let bytes = reader.position();
-        Ok(Self { setup, texts, start, end, build_hash, records, bytes, torn })
+        Ok(Self { setup, texts, start, snapshot, end, build_hash, records, bytes, torn })
     }
 }
 

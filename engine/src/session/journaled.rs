@@ -15,7 +15,7 @@ use crate::pipeline::{Finished, Pipeline, Split, Tapes, Threads, unwatched};
 use crate::recorder::{Gate, RecordError, Recorder, RecorderThread, Waits};
 use crate::setup::SEMANTICS;
 use crate::source::Source;
-use crate::tape::{KIND_RULES_LOADED, KIND_RUN_METADATA, Tape};
+use crate::tape::{KIND_RULES_LOADED, KIND_RUN_METADATA, KIND_SNAPSHOT, Tape};
 use crate::topology::{Placement, give_way, pin};
 
 /// Where and how to journal.
@@ -91,7 +91,9 @@ pub fn run(
     placement: &Placement,
     control: &mut dyn Control,
 ) -> Result<Ran, JournaledError> {
-    let start = source.peek().ok_or(SessionError::NoData)?;
+    // A session that goes on may find nothing left to do, and then ends in order.
+    let resumed = session.snapshot().map(|snapshot| snapshot.ts);
+    let start = resumed.or_else(|| source.peek()).ok_or(SessionError::NoData)?;
     let Placement { wait: stages, gate_wait: gate, journal_wait: journal_thread, .. } = *placement;
     let waits = Waits { stages, gate, journal: journal_thread };
     let (tapes, gate, writing) = match journal {
@@ -126,7 +128,7 @@ fn join(
     gate: Gate,
     placement: &Placement,
 ) -> Result<Pipeline, SessionError> {
-    let stations = session.stations(gate);
+    let stations = session.ready_stations(gate)?;
     match tapes {
         Tapes::One(tape) => Ok(Pipeline::fused(stations, tape)),
         each @ Tapes::Each { .. } => {
@@ -166,8 +168,8 @@ fn connect(writer: Writer, waits: Waits, split: bool) -> (Tapes, Gate, RecorderT
     (tapes, gate, thread)
 }
 
-/// Creates the journal and writes what precedes the stages: the run's metadata, then each rule
-/// text.
+/// Creates the journal and writes what precedes the stages: the run's metadata, each rule text, and
+/// the snapshot that the session goes on from, if it does: seq and time lead up to that then.
 fn open(
     session: &Session,
     spec: &JournalSpec,
@@ -182,7 +184,7 @@ fn open(
         sync: spec.sync,
         identity: Identity {
             run_id,
-            parent_run_id: 0,
+            parent_run_id: session.snapshot().map_or(0, |snapshot| snapshot.parent.0),
             build_hash: spec.build_hash,
             config_hash: *blake3::hash(metadata.as_bytes()).as_bytes(),
             rules_hash: *crate::program::hash(&session.texts).as_bytes(),
@@ -193,20 +195,31 @@ fn open(
         },
     };
     let (mut writer, keeper) = Writer::create(&spec.dir, &options)?;
-    let preamble = i64::try_from(session.preamble().0).unwrap_or(i64::MAX);
+    let preamble = session.preamble().0;
+    let (last_seq, last_ts) = match session.snapshot() {
+        Some(snapshot) => (snapshot.seq.0, snapshot.ts.0),
+        None => (preamble, start.0.saturating_sub(1)),
+    };
+    let before = preamble.saturating_sub(1);
     let mut header = RecordHeader {
-        seq: 1,
-        ts_ns: start.0.saturating_sub(preamble),
+        seq: last_seq.saturating_sub(before),
+        ts_ns: last_ts.saturating_sub(i64::try_from(before).unwrap_or(i64::MAX)),
         kind: KIND_RUN_METADATA,
         lane: LANE_INPUT,
         flags: 0,
     };
-    writer.append_blob(header, metadata.as_bytes())?;
-    for text in &session.texts {
+    let mut next = |kind: u16, payload: &[u8]| {
+        writer.append_blob(RecordHeader { kind, ..header }, payload)?;
         header.seq = header.seq.saturating_add(1);
         header.ts_ns = header.ts_ns.saturating_add(1);
-        header.kind = KIND_RULES_LOADED;
-        writer.append_blob(header, format!("{}\n{}", text.name, text.text).as_bytes())?;
+        Ok::<_, AppendError>(())
+    };
+    next(KIND_RUN_METADATA, metadata.as_bytes())?;
+    for text in &session.texts {
+        next(KIND_RULES_LOADED, format!("{}\n{}", text.name, text.text).as_bytes())?;
+    }
+    if let Some(snapshot) = session.snapshot() {
+        next(KIND_SNAPSHOT, &snapshot.encode())?;
     }
     Ok((writer, keeper))
 }

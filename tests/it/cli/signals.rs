@@ -124,3 +124,60 @@ fn a_write_that_the_system_refuses_ends_the_session_with_an_error() {
         assert_eq!(replayed.json()["equal"], true);
     }
 }
+
+/// A killed session goes on in a journal of its own and ends as the one that nobody killed.
+#[test]
+fn what_sigkill_ends_goes_on_to_the_same_end() {
+    const SECONDS: &str = "40000";
+    let folder = tempfile::tempdir().unwrap();
+    let command = |more: &str| {
+        let text = format!("demo --seconds {SECONDS} --json --segment-mib 1 {more}");
+        text.split(' ').map(str::to_owned).collect::<Vec<_>>()
+    };
+    let whole = command("--journal none");
+    let whole = run(folder.path(), &whole.iter().map(String::as_str).collect::<Vec<_>>()).json();
+    let first = command("--journal J");
+    let mut child = start(folder.path(), &first.iter().map(String::as_str).collect::<Vec<_>>());
+    let segment = folder.path().join(LATER_SEGMENT);
+    until(&mut child, "a later segment", || segment.metadata().is_ok());
+    let id = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(id, Signal::KILL).unwrap();
+    assert_eq!(finish(child).code, None);
+    let second = command("--journal K --resume J");
+    let ran = run(folder.path(), &second.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stderr.contains("all the same; going on from seq "), "{ran:?}");
+    let result = ran.json();
+    for field in ["equity_start", "equity_end", "fees", "max_drawdown", "to_ns", "end"] {
+        assert_eq!(result[field], whole[field], "{field}: {result}");
+    }
+    assert!(result["decisions"].as_u64() < whole["decisions"].as_u64(), "{result}");
+    assert!(result["decisions"].as_u64() > Some(100), "{result}");
+    let seq = result["resumed"]["seq"].as_u64().unwrap();
+    assert_eq!(
+        result["inputs"].as_u64().unwrap() + seq,
+        // Metadata and two rule texts stand before the first input.
+        whole["inputs"].as_u64().unwrap() + 3
+    );
+    let info = run(folder.path(), &["journal", "info", "K", "--json"]).json();
+    assert_eq!(info["parent_run_id"], result["resumed"]["run_id"]);
+    let dumped = run(folder.path(), &["journal", "dump", "K", "--kind", "Snapshot"]);
+    assert!(dumped.stdout.contains(&format!("after seq {seq}")), "{dumped:?}");
+    let replayed = run(folder.path(), &["replay", "K", "--json"]);
+    let replay = replayed.json();
+    assert_eq!((replayed.code, &replay["equal"]), (Some(0), &true.into()), "{replay}");
+    assert_eq!(replay["decisions_hash"], result["decisions_hash"]);
+    // What cannot be gone on with is refused, with the reason.
+    for (arguments, text) in [
+        ("demo --resume K --journal L", "was not killed, it ended"),
+        ("demo --resume J --journal L --seconds 60", "give --seconds as it was"),
+        ("replay K --rules r.rules", "goes on from the state of another"),
+        ("backtest --data K --journal none", "goes on from the state of another session"),
+        ("demo --resume nowhere --journal L", "nowhere"),
+    ] {
+        super::data::write(folder.path(), "r.rules", "rules 1\nrisk r hard { applies to all }\n");
+        let refused = run(folder.path(), &arguments.split(' ').collect::<Vec<_>>());
+        assert_eq!(refused.code, Some(2), "{arguments}: {refused:?}");
+        assert!(refused.stderr.contains(text), "{arguments}: {refused:?}");
+    }
+}

@@ -30,6 +30,12 @@ pub(super) fn open(arg: &DataArg, request: &Request) -> Result<Opened, DataError
     let refuse = |why: &str| Err(DataError::BesideJournal { dir: dir.to_owned(), why: why.into() });
     at_rest(dir)?;
     let origin = Origin::read(dir).map_err(|error| DataError::of_folder(dir, error))?;
+    if origin.snapshot.is_some() {
+        return refuse(
+            "it goes on from the state of another session, whose books and bars its data lacks; \
+             give the journal that it continues, or the files",
+        );
+    }
     if request.data.len() > 1 {
         return refuse(
             "it is data by itself, in its own order; give it alone, or give the files that it was \
