@@ -77,6 +77,7 @@ impl Workload {
             semantics: SEMANTICS,
             mode: Mode::Demo,
             run_id: String::new(),
+            config: None,
             seed: SEED,
             reporting: "USDT".to_owned(),
             assets: ["USDT", "BTC", "ETH"].map(str::to_owned).to_vec(),

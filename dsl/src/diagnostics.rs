@@ -3,6 +3,7 @@
 //! A diagnostic has a stable code, one primary place with a label, perhaps secondary ones, and a
 //! help that says what to write. Drawing is the program's business.
 
+pub use crate::parse::suggest::nearest;
 use crate::span::{Source, Span};
 
 /// How bad it is.

@@ -12,6 +12,8 @@ mod backtest;
 mod cli;
 /// The one place that reads the clock.
 mod clock;
+/// Configuration: files, environment, options, and `engine config`.
+mod config;
 /// Recorded data as a source of messages.
 mod data;
 /// `engine demo`.
@@ -24,7 +26,9 @@ mod host;
 mod journal;
 /// What a session's latencies were.
 mod latency;
-/// A session's setup from data, rules and options.
+/// The pace of a session.
+mod pace;
+/// A session as it was asked for, and its setup.
 mod plan;
 /// Words as the shell takes them.
 mod quote;
@@ -36,6 +40,8 @@ mod replay;
 mod report;
 /// Rule texts: what ships, and what users name.
 mod rules;
+/// A session from what was asked for to its report, and `engine run`.
+mod run;
 /// Diagnostics drawn under the lines they are about.
 mod show;
 /// Progress, and the signals that end a session.
@@ -52,7 +58,7 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return told(show::usage(&error)),
     };
     let json = cli.json;
-    told(match guarded(|| run(&cli)) {
+    told(match guarded(|| command(&cli)) {
         Ok(Finding::Nothing) => 0,
         Ok(Finding::Something) => exit::FINDING,
         Ok(Finding::Damage) => exit::CORRUPT,
@@ -74,11 +80,13 @@ fn told(code: u8) -> ExitCode {
     ExitCode::from(exit::INTERNAL)
 }
 
-fn run(cli: &Cli) -> Result<Finding, Failure> {
+fn command(cli: &Cli) -> Result<Finding, Failure> {
     match &cli.command {
         None => demo::run(cli, &cli::DemoArgs::default()),
         Some(Command::Demo(args)) => demo::run(cli, args),
         Some(Command::Backtest(args)) => backtest::run(cli, args),
+        Some(Command::Run(args)) => run::run(cli, args),
+        Some(Command::Config(args)) => config::run(cli, args),
         Some(Command::Replay(args)) => replay::run(cli, args),
         Some(Command::Rules(args)) => rules::run(cli, args),
         Some(Command::Journal(args)) => journal::run(cli, args),

@@ -89,6 +89,11 @@ pub enum SessionError {
 
 /// What the caller of a session decides while it runs.
 pub trait Control {
+    /// Returns true when the control is to be asked and told now. Looked at before each event, so
+    /// it must cost next to nothing.
+    fn is_called(&self) -> bool {
+        false
+    }
     /// Returns true when the session is to end now.
     fn stop(&mut self) -> bool;
     /// Returns the reason to record when the session was stopped; none ends it without a record,
@@ -185,13 +190,15 @@ pub struct Latched {
     pub armed: Armed,
 }
 
-/// How often the control is asked and told: each so many messages.
+/// How often a control that does not call is asked and told: each so many messages.
 const CONTROL_EVERY: u64 = 1_024;
 
 /// Returns the identity of a repeatable run: from everything that it is made of.
 #[must_use]
 pub fn run_id(setup: &Setup, texts: &[RulesText]) -> RunId {
-    let unnamed = Setup { run_id: String::new(), ..setup.clone() };
+    // Where it is written down and which thread runs where is in the configuration's hash, and no
+    // part of what the run is.
+    let unnamed = Setup { run_id: String::new(), config: None, ..setup.clone() };
     let mut hasher = blake3::Hasher::new();
     hasher.update(serde_json::to_string(&unnamed).unwrap_or_default().as_bytes());
     hasher.update(program::hash(texts).as_bytes());
@@ -481,7 +488,7 @@ impl<'a> Driver<'a> {
         let mut turns = 0_u64;
         while self.step(source)? {
             turns = turns.wrapping_add(1);
-            if turns.checked_rem(CONTROL_EVERY) == Some(0) {
+            if turns.checked_rem(CONTROL_EVERY) == Some(0) || control.is_called() {
                 control.progress(&source.progress(), self.feed.now());
                 if control.stop() {
                     return Ok(true);
@@ -501,6 +508,7 @@ impl<'a> Driver<'a> {
             return self.step_to_horizon(source);
         }
         let Some(next) = self.feed.next(data) else { return Ok(false) };
+        source.wait(next.at());
         self.turn(next, source)?;
         Ok(true)
     }

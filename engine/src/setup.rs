@@ -28,6 +28,17 @@ pub enum Mode {
     Backtest,
 }
 
+impl Mode {
+    /// Returns its name, as configurations, results and folders have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Demo => "demo",
+            Self::Backtest => "backtest",
+        }
+    }
+}
+
 /// A session as data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +49,9 @@ pub struct Setup {
     pub mode: Mode,
     /// Identity of the run, 32 hexadecimal digits.
     pub run_id: String,
+    /// BLAKE3 of the effective configuration in hexadecimal, where the session has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
     /// Seed of everything that is drawn.
     pub seed: u64,
     /// The one asset that equity and limits are counted in.

@@ -35,6 +35,9 @@ pub trait Source {
     fn intended(&self) -> Option<u64> {
         None
     }
+    /// Waits until what comes next is due: a message, or what the simulated venue or a timer does
+    /// at that time. A source that goes as fast as it can does not wait.
+    fn wait(&mut self, _until: Nanos) {}
 
     /// Returns what has been read so far.
     fn progress(&self) -> Progress;

@@ -19,6 +19,7 @@ pub(crate) fn demo_setup(kind: Kind, change: impl Fn(&mut Instrument)) -> (Setup
         semantics: SEMANTICS,
         mode: Mode::Demo,
         run_id: String::new(),
+        config: None,
         seed: 7,
         reporting: "USDT".to_owned(),
         assets: ["USDT", "BTC", "ETH"].map(str::to_owned).to_vec(),

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod binding;
+mod config;
 mod contract;
 mod data;
 mod help;

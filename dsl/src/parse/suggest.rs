@@ -2,10 +2,8 @@
 
 /// Returns the candidate nearest to `word`, if it is near enough to be a slip of the hand: one edit
 /// in short words, two in longer ones; two letters exchanged count as one.
-pub(crate) fn nearest<'c>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<&'c str> {
+#[must_use]
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let allowed = match word.len() {
         0 | 1 => 0,
         2..=4 => 1,

@@ -7,6 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use engine::idle::Wait;
 use engine::topology::Topology;
 
+use super::pace::Speed;
+use super::{config, run};
+
 /// A trading engine for one host: recorded or generated markets through strategies, risk and a
 /// simulated venue; every event journaled; every session replayed to the same bytes.
 #[derive(Debug, Parser)]
@@ -17,6 +20,7 @@ use engine::topology::Topology;
 Examples:
   engine                                  the demo: a generated market, paper money
   engine backtest --data FILE.log.zst     recorded data through the shipped rules
+  engine run --config sluice.toml         a session as configured
   engine replay DIR                       compute a journal's decisions again and compare
   engine rules check rules/limits.rules   check a file of rules
 
@@ -56,6 +60,20 @@ Examples:
   engine backtest --data a.log.zst --data b.log.zst --journal none --topology fused
   engine backtest --data sluice-data/journal/DIR --rules stricter.rules")]
     Backtest(BacktestArgs),
+    /// Run a session as configured, at the pace of its data.
+    #[command(after_help = "\
+Examples:
+  engine run --config sluice.toml
+  engine run --config sluice.toml --speed max --set data.seed=7
+  engine run --config sluice.toml --check     is everything there, and does it fit?")]
+    Run(run::Arguments),
+    /// Work with configurations.
+    #[command(after_help = "\
+Examples:
+  engine config default > sluice.toml
+  engine config check --config sluice.toml
+  engine config show --config sluice.toml --origin")]
+    Config(config::Arguments),
     /// Compute a journal's decisions again and compare them record by record.
     #[command(after_help = "\
 Examples:
@@ -85,6 +103,9 @@ pub(super) struct DemoArgs {
     #[arg(long, default_value_t = DEMO_SECONDS)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(super) seconds: u64,
+    /// Pace of the market: real, max, or so many times as fast as real.
+    #[arg(long, default_value = "max", value_name = "N|max|real")]
+    pub(super) speed: Speed,
     /// Rules to run instead of the shipped ones.
     #[arg(long, num_args = 1.., value_name = "PATH")]
     pub(super) rules: Vec<PathBuf>,
@@ -118,7 +139,7 @@ impl Default for DemoArgs {
             latency_log: None,
         };
         let (seed, seconds) = (DEMO_SEED, DEMO_SECONDS);
-        Self { seed, seconds, rules: Vec::new(), resume: None, run }
+        Self { seed, seconds, speed: Speed::Max, rules: Vec::new(), resume: None, run }
     }
 }
 

@@ -44,6 +44,7 @@ mod trades;
 mod tests;
 
 pub(crate) use error::DataError;
+pub(crate) use facts::{check_fact, duration_ns};
 
 use bind::{Binder, Bound, Part};
 use cursor::Cursor;
@@ -77,6 +78,8 @@ pub(crate) struct Request {
     pub(crate) data: Vec<DataArg>,
     /// `--instrument` texts, as given.
     pub(crate) instruments: Vec<String>,
+    /// Facts of all instruments that state nothing else, by name.
+    pub(crate) facts: Vec<(&'static str, String)>,
     /// `--instruments FILE`: a table of the form of the embedded one.
     pub(crate) instrument_file: Option<PathBuf>,
     /// `--settle FROM=TO`: assets renamed for this run.
@@ -181,7 +184,7 @@ pub(crate) fn open(request: &Request) -> Result<Opened, DataError> {
     }
     let mut notes = std::mem::take(&mut binder.notes);
     let known: Vec<&Symbol> = binder.names().iter().map(|(symbol, _)| symbol).collect();
-    let overrides = overrides(&specs, &known, &mut notes)?;
+    let overrides = overrides(request, &specs, &known, &mut notes)?;
     let mut instruments: Vec<(Instrument, Carried)> = Vec::new();
     for (index, (name, spec)) in binder.names().iter().zip(&overrides).enumerate() {
         let holders = holders(request, &files, index);
@@ -253,13 +256,33 @@ pub(crate) fn resolve(symbol: &Symbol, known: &[&Symbol]) -> Result<usize, DataE
     }
 }
 
+/// Lays what was stated over instruments that no file describes: those of the generated market.
+///
+/// # Errors
+/// As [`open`]; facts by which the data is made must be stated as they are.
+pub(crate) fn restate(
+    request: &Request,
+    instruments: &mut [(Instrument, Carried)],
+    notes: &mut Vec<String>,
+) -> Result<(), DataError> {
+    journaled::restate(request, instruments, notes, &|why| DataError::BesideGenerated { why })?;
+    rename(&request.settle, instruments, notes);
+    Ok(())
+}
+
 /// Brings the facts of `--instrument` to the instruments that they name, by id.
 fn overrides(
+    request: &Request,
     specs: &[(Symbol, Facts)],
     known: &[&Symbol],
     notes: &mut Vec<String>,
 ) -> Result<Vec<Facts>, DataError> {
-    let mut overrides = vec![Facts::default(); known.len()];
+    let mut common = Facts::default();
+    for (name, text) in &request.facts {
+        common.state(name, text);
+        notes.push(format!("note: {name} of all instruments that state no other: {text}"));
+    }
+    let mut overrides = vec![common; known.len()];
     for (symbol, facts) in specs {
         let at = resolve(symbol, known)?;
         let stated: Vec<String> =

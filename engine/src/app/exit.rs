@@ -10,6 +10,7 @@ use engine::session::journaled::JournaledError;
 use engine::session::resume::ResumeError;
 use journal::ReadError;
 
+use super::config::Faults;
 use super::data::DataError;
 
 /// Exit code of a finding.
@@ -39,6 +40,8 @@ pub(super) enum Failure {
     Usage(anyhow::Error),
     /// Rules that cannot be used: exit code 2, drawn under their lines.
     Rules(Box<RulesError>),
+    /// A configuration that cannot be used: exit code 2, drawn likewise.
+    Config(Box<Faults>),
     /// Data that is not what it says: exit code 3.
     Corrupt(anyhow::Error),
     /// A defect or a failed disk: exit code 70.
@@ -49,7 +52,7 @@ impl Failure {
     /// Returns the exit code.
     pub(super) fn code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::Rules(_) => USAGE,
+            Self::Usage(_) | Self::Rules(_) | Self::Config(_) => USAGE,
             Self::Corrupt(_) => CORRUPT,
             Self::Internal(_) => INTERNAL,
         }

@@ -66,7 +66,12 @@ fn show_info(cli: &Cli, dir: &Path) -> Result<Finding, Failure> {
         .map(|o| o.texts.iter().map(|t| t.name.as_str()).collect())
         .unwrap_or_default();
     if cli.json {
-        out(&info_object(dir, &info, &instruments, &rules).to_string());
+        let mut object = info_object(dir, &info, &instruments, &rules);
+        let config = origin.as_ref().and_then(|origin| origin.setup.config.as_deref());
+        if let Some(object) = object.as_object_mut() {
+            object.insert("config".to_owned(), json!(config));
+        }
+        out(&object.to_string());
     } else {
         print_info(dir, &info, &instruments, &rules);
     }

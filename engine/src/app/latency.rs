@@ -22,6 +22,22 @@ use super::host;
 /// each message four readings of the counter.
 const SAMPLED: u64 = 16;
 
+/// What is to be measured, as it was asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    /// `sampled`, `whole` or `off`.
+    pub(super) how: String,
+    /// Where to write each second's latencies.
+    pub(super) log: Option<PathBuf>,
+}
+
+impl Wish {
+    /// Returns what the options say.
+    pub(super) fn of(run: &RunArgs) -> Self {
+        Self { how: run.latency.clone(), log: run.latency_log.clone() }
+    }
+}
+
 /// A session's measurement, from before it runs to after it.
 #[derive(Debug)]
 pub(super) struct Measuring {
@@ -46,12 +62,12 @@ impl Measuring {
     /// # Errors
     /// [`Failure`] when the log cannot be written.
     pub(super) fn start(
-        run: &RunArgs,
+        wish: &Wish,
         spec: Option<&JournalSpec>,
         session: &mut Session,
     ) -> Result<Option<Self>, Failure> {
-        let every = match run.latency.as_str() {
-            "off" if run.latency_log.is_some() => {
+        let every = match wish.how.as_str() {
+            "off" if wish.log.is_some() => {
                 return Err(Failure::usage(
                     "--latency-log needs a measurement; leave out --latency off".to_owned(),
                 ));
@@ -63,7 +79,7 @@ impl Measuring {
         let chosen = clock::counter();
         let mut collector = None;
         let mut log = None;
-        if let Some(path) = &run.latency_log {
+        if let Some(path) = &wish.log {
             let file = File::create_new(path).map_err(|error| {
                 Failure::usage(format!(
                     "--latency-log {}: {error}; name a file that does not exist yet",

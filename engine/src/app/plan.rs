@@ -1,4 +1,7 @@
-//! A session's setup from data, rules and options.
+//! A session as it was asked for, by options or by a configuration, and the setup that it makes.
+//!
+//! Every command that runs a session goes this one way: [`Wanted`] says what is wanted,
+//! [`Wanted::setup`] holds it against the data and the rules.
 
 use std::path::{Path, PathBuf};
 
@@ -14,100 +17,169 @@ use engine::topology::{Placement, available_cores, place};
 use journal::SinkKind;
 use model::decimal::parse_mantissa;
 use model::instrument::{Instrument, Kind};
-use model::num::MONEY_SCALE;
+use model::num::{MONEY_SCALE, Money};
+use model::order::AccountKind;
 use model::symbol::{Symbol, is_asset};
 
 use super::cli::RunArgs;
+use super::config::Loaded;
+use super::data::{Request, duration_ns};
 use super::exit::Failure;
+use super::latency::Wish;
+use super::pace::Speed;
 
-/// What a setup is made from.
+/// Who asked: whose words a refusal uses.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asked<'a> {
+    /// The options of a command.
+    Options,
+    /// A configuration.
+    Config(&'a Loaded),
+}
+
+/// Where messages come from.
 #[derive(Debug)]
-pub(super) struct Plan<'a> {
+pub(super) enum Market {
+    /// Recorded data, or a journal.
+    Recorded(Request),
+    /// The built-in market for so many seconds, with what is stated of its instruments.
+    Generated(u64, Request),
+}
+
+/// Where and how to journal.
+#[derive(Clone, Debug)]
+pub(super) struct Journaling {
+    /// A folder, or `none`; nothing: a new one below the data folder.
+    pub(super) dir: Option<String>,
+    /// How bytes reach the disk.
+    pub(super) sink: SinkKind,
+    /// Size of a segment.
+    pub(super) segment_mib: u64,
+    /// Whether finished segments are synced.
+    pub(super) sync: bool,
+}
+
+/// A session as it was asked for.
+#[derive(Debug)]
+pub(super) struct Wanted<'a> {
+    /// Who asked.
+    pub(super) asked: Asked<'a>,
+    /// The first line of the report, if it has one of its own.
+    pub(super) heading: Option<&'static str>,
+    /// The journal of a killed session to go on with, whose own setup and rules count then.
+    pub(super) resume: Option<PathBuf>,
     /// What the session is for.
     pub(super) mode: Mode,
     /// Seed of everything that is drawn.
     pub(super) seed: u64,
+    /// Where messages come from.
+    pub(super) market: Market,
+    /// How fast they are let in.
+    pub(super) speed: Speed,
+    /// Files of rules; empty: what ships.
+    pub(super) rules: Vec<PathBuf>,
     /// Reporting asset.
-    pub(super) reporting: &'a str,
-    /// Opening balance of each account, decimal text.
-    pub(super) capital: &'a str,
+    pub(super) reporting: String,
+    /// What the accounts must be; none: what the traded instruments need.
+    pub(super) kind: Option<AccountKind>,
+    /// Opening balances of each account in 1e-9; empty: the default.
+    pub(super) balances: Vec<(String, i128)>,
     /// Instruments that may be traded; empty: all that the rules name.
-    pub(super) symbols: &'a [Symbol],
-    /// Instruments of the data.
-    pub(super) instruments: &'a [(Instrument, Carried)],
-    /// Sources of the data.
-    pub(super) sources: Vec<SourceSetup>,
-    /// The rules.
-    pub(super) checked: &'a Checked,
-    /// How the session is run.
-    pub(super) run: &'a RunArgs,
+    pub(super) symbols: Vec<Symbol>,
+    /// The simulated venue's constants.
+    pub(super) paper: PaperSetup,
+    /// Where and how to journal.
+    pub(super) journal: Journaling,
+    /// What runs where.
+    pub(super) placement: Placement,
+    /// What is measured.
+    pub(super) measured: Wish,
+    /// Hash of the effective configuration, where there is one.
+    pub(super) config: Option<String>,
 }
 
-impl Plan<'_> {
-    /// Makes the setup.
+/// Opening balance of an account of which nothing is said, in the reporting asset.
+const BALANCE: Money = Money::units(10_000);
+
+impl Asked<'_> {
+    /// Refuses what an option or a key asks for.
+    fn refuse(self, option: &str, key: &str, message: &str) -> Failure {
+        match self {
+            Self::Options => Failure::usage(format!("{option}{message}")),
+            Self::Config(loaded) => loaded.refuse(key, message.trim_start_matches([':', ' '])),
+        }
+    }
+}
+
+impl Wanted<'_> {
+    /// Makes the setup of the data's instruments and sources.
     ///
     /// # Errors
-    /// [`Failure::Usage`] naming what does not fit.
-    pub(super) fn setup(self) -> Result<Setup, Failure> {
-        if !is_asset(self.reporting) {
+    /// [`Failure`] naming what does not fit.
+    pub(super) fn setup(
+        &self,
+        found: &[(Instrument, Carried)],
+        sources: Vec<SourceSetup>,
+        checked: &Checked,
+    ) -> Result<Setup, Failure> {
+        if !is_asset(&self.reporting) {
             return Err(Failure::usage(format!(
                 "--reporting {}: an asset is written in capitals, e.g. USDT",
                 self.reporting
             )));
         }
-        let instruments: Vec<Instrument> =
-            self.instruments.iter().map(|(i, _)| i.clone()).collect();
-        let traded = self.traded(&instruments)?;
+        let instruments: Vec<Instrument> = found.iter().map(|(i, _)| i.clone()).collect();
+        let traded = self.traded(&instruments, checked)?;
         let accounts = self.accounts(&instruments, &traded)?;
-        let mut assets = vec![self.reporting.to_owned()];
-        for instrument in &instruments {
-            for asset in [&instrument.symbol.base, &instrument.symbol.quote, &instrument.settle] {
-                if !assets.contains(asset) {
-                    assets.push(asset.clone());
-                }
+        let mut assets = vec![self.reporting.clone()];
+        let named = instruments.iter().flat_map(|one| {
+            [one.symbol.base.clone(), one.symbol.quote.clone(), one.settle.clone()]
+        });
+        let held = accounts.iter().flat_map(|account| account.balances.iter());
+        for asset in named.chain(held.map(|(asset, _)| asset.clone())) {
+            if !assets.contains(&asset) {
+                assets.push(asset);
             }
         }
-        let paper = PaperSetup {
-            order_latency_ns: duration("--order-latency", &self.run.order_latency)?,
-            response_latency_ns: duration("--response-latency", &self.run.response_latency)?,
-        };
+        let described = found.iter().map(|(one, carries)| InstrumentSetup::of(one, *carries));
         let mut setup = Setup {
             semantics: SEMANTICS,
             mode: self.mode,
             run_id: String::new(),
+            config: self.config.clone(),
             seed: self.seed,
-            reporting: self.reporting.to_owned(),
+            reporting: self.reporting.clone(),
             assets,
-            instruments: self
-                .instruments
-                .iter()
-                .map(|(instrument, carries)| InstrumentSetup::of(instrument, *carries))
-                .collect(),
+            instruments: described.collect(),
             accounts,
-            sources: self.sources,
-            paper,
+            sources,
+            paper: self.paper,
             traded,
             money: MoneySetup::plain(),
         };
-        setup.run_id = format!("{:032x}", run_id(&setup, &self.checked.sources).0);
+        setup.run_id = format!("{:032x}", run_id(&setup, &checked.sources).0);
         Ok(setup)
     }
 
-    /// Returns the instruments that strategies name, within what `--symbol` allows.
-    fn traded(&self, instruments: &[Instrument]) -> Result<Vec<u32>, Failure> {
+    /// Returns the instruments that strategies name, within those that may be traded.
+    fn traded(&self, instruments: &[Instrument], checked: &Checked) -> Result<Vec<u32>, Failure> {
         let names = |list: &[Instrument]| {
             list.iter().map(|i| i.symbol.to_string()).collect::<Vec<_>>().join(", ")
         };
+        let refuse = |symbol: &Symbol, why: String| {
+            self.asked.refuse(&format!("--symbol {symbol}"), "data.symbols", &why)
+        };
         let all: Vec<u32> = (0..instruments.len()).map(|index| instrument_id(index).0).collect();
         let mut allowed = Vec::new();
-        for symbol in self.symbols {
+        for symbol in &self.symbols {
             let fitting = candidates(symbol, instruments, &all);
             match fitting.as_slice() {
                 [] => {
-                    return Err(Failure::usage(format!(
-                        "--symbol {symbol}: the data has no such instrument; it has {}",
-                        names(instruments)
-                    )));
+                    let there = names(instruments);
+                    return Err(refuse(
+                        symbol,
+                        format!(": the data has no such instrument; it has {there}"),
+                    ));
                 }
                 [one] => allowed.push(one.0),
                 many => {
@@ -116,10 +188,11 @@ impl Plan<'_> {
                         .filter_map(|id| engine::portfolio::at(instruments, *id))
                         .map(|i| i.symbol.to_string())
                         .collect();
-                    return Err(Failure::usage(format!(
-                        "--symbol {symbol} is ambiguous: it may be {}; write the full name",
-                        listed.join(" or ")
-                    )));
+                    let listed = listed.join(" or ");
+                    return Err(refuse(
+                        symbol,
+                        format!(" is ambiguous: it may be {listed}; write the full name"),
+                    ));
                 }
             }
         }
@@ -127,7 +200,7 @@ impl Plan<'_> {
             allowed = all;
         }
         let mut traded = Vec::new();
-        for strategy in &self.checked.program.strategies {
+        for strategy in &checked.program.strategies {
             let mut any = false;
             for (symbol, _) in &strategy.symbols {
                 for id in candidates(symbol, instruments, &allowed) {
@@ -144,7 +217,7 @@ impl Plan<'_> {
                 )));
             }
         }
-        if self.checked.program.strategies.is_empty() {
+        if checked.program.strategies.is_empty() {
             traded = allowed;
         }
         traded.sort_unstable();
@@ -158,71 +231,115 @@ impl Plan<'_> {
         instruments: &[Instrument],
         traded: &[u32],
     ) -> Result<Vec<AccountSetup>, Failure> {
-        let capital = parse_mantissa(self.capital.replace('_', "").as_bytes(), MONEY_SCALE)
-            .ok()
-            .filter(|amount| *amount >= 0)
-            .ok_or_else(|| {
-                let most = i64::MAX / 10_i64.pow(u32::from(MONEY_SCALE));
-                Failure::usage(format!(
-                    "--capital {}: write an amount from 0 to {most} with at most {MONEY_SCALE} \
-                     decimals, e.g. 10000",
-                    self.capital
-                ))
-            })?;
+        let mut balances = self.balances.clone();
+        if balances.is_empty() {
+            balances.push((self.reporting.clone(), BALANCE.0));
+        }
         let mut accounts: Vec<AccountSetup> = Vec::new();
         for id in traded {
             let id = model::id::InstrumentId(*id);
             let Some(instrument) = engine::portfolio::at(instruments, id) else { continue };
-            if instrument.settle != self.reporting {
-                return Err(Failure::usage(format!(
-                    "{} is settled in {}, and the session counts in {}: rename it with --settle \
-                     {}={}, or count in it with --reporting",
-                    instrument.symbol,
-                    instrument.settle,
-                    self.reporting,
-                    instrument.settle,
-                    self.reporting
-                )));
+            let Instrument { symbol, settle, .. } = instrument;
+            if *settle != self.reporting {
+                let message = format!(
+                    "{symbol} is settled in {settle}, and the session counts in {}: rename it \
+                     with --settle {settle}={}, or count in it with --reporting",
+                    self.reporting, self.reporting
+                );
+                let key = "account.reporting";
+                return Err(self.asked.refuse("", key, &message));
             }
-            let venue = instrument.symbol.venue.clone().unwrap_or_default();
+            let venue = symbol.venue.clone().unwrap_or_default();
             let linear = instrument.kind == Kind::LinearPerpetual;
+            let kind = if linear { AccountKind::Linear } else { AccountKind::Cash };
+            if self.kind.is_some_and(|wanted| wanted != kind) {
+                let what = if linear { "a perpetual: it needs" } else { "spot: it needs" };
+                let kind = if linear { "linear" } else { "cash" };
+                let message = format!(
+                    "{symbol} is {what} an account of kind {kind}; write that, or trade other \
+                     instruments"
+                );
+                return Err(self.asked.refuse("", "account.paper.kind", &message));
+            }
             if accounts.iter().any(|known| known.venue == venue && known.linear == linear) {
                 continue;
             }
             let kind = if linear { "linear" } else { "cash" };
-            accounts.push(AccountSetup {
-                name: format!("paper {venue} {kind}"),
-                venue,
-                linear,
-                balances: vec![(self.reporting.to_owned(), i128::from(capital))],
-                protect: Vec::new(),
-            });
+            let name = format!("paper {venue} {kind}");
+            let (balances, protect) = (balances.clone(), Vec::new());
+            accounts.push(AccountSetup { name, venue, linear, balances, protect });
+        }
+        for account in &accounts {
+            self.counted(account, instruments, traded)?;
         }
         Ok(accounts)
     }
+
+    /// Refuses to hold what nothing values: an asset that is neither the reporting asset nor the
+    /// base of what this account trades.
+    fn counted(
+        &self,
+        account: &AccountSetup,
+        instruments: &[Instrument],
+        traded: &[u32],
+    ) -> Result<(), Failure> {
+        let valued = |asset: &str| {
+            let mut ids = traded.iter().map(|id| model::id::InstrumentId(*id));
+            ids.any(|id| {
+                engine::portfolio::at(instruments, id).is_some_and(|one| {
+                    one.kind == Kind::Spot
+                        && one.symbol.base == asset
+                        && one.symbol.venue.as_deref().unwrap_or_default() == account.venue
+                })
+            })
+        };
+        for (asset, _) in &account.balances {
+            if *asset != self.reporting && (account.linear || !valued(asset)) {
+                let message = format!(
+                    "account `{}` holds {asset}, which nothing it trades values in {}: hold what \
+                     it trades, or {} only",
+                    account.name, self.reporting, self.reporting
+                );
+                let key = format!("account.paper.balances.{asset}");
+                return Err(self.asked.refuse("", &key, &message));
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Reads a duration such as `2ms`.
-fn duration(option: &str, text: &str) -> Result<i64, Failure> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = text.strip_prefix(digits).unwrap_or_default();
-    let factor = match unit {
-        "ns" => 1,
-        "us" => 1_000,
-        "ms" => 1_000_000,
-        "s" => 1_000_000_000,
-        _ => 0,
-    };
-    let number: Option<i64> = digits.parse().ok();
-    number
-        .filter(|number| *number >= 0 && factor > 0)
-        .and_then(|number| number.checked_mul(factor))
-        .filter(|ns| *ns <= 60_000_000_000)
-        .ok_or_else(|| {
-            Failure::usage(format!(
-                "{option} {text}: write a duration up to 60s, e.g. 2ms or 500us"
-            ))
-        })
+/// Reads `--capital`: the opening balance in the reporting asset.
+///
+/// # Errors
+/// [`Failure::Usage`] for what is no amount.
+pub(super) fn capital(text: &str) -> Result<i128, Failure> {
+    let amount = parse_mantissa(text.replace('_', "").as_bytes(), MONEY_SCALE).ok();
+    amount.filter(|amount| *amount >= 0).map(i128::from).ok_or_else(|| {
+        let most = i64::MAX / 10_i64.pow(u32::from(MONEY_SCALE));
+        Failure::usage(format!(
+            "--capital {text}: write an amount from 0 to {most} with at most {MONEY_SCALE} \
+             decimals, e.g. 10000"
+        ))
+    })
+}
+
+/// Reads the latencies of the simulated venue.
+///
+/// # Errors
+/// [`Failure::Usage`] for what is no duration.
+pub(super) fn paper(run: &RunArgs) -> Result<PaperSetup, Failure> {
+    Ok(PaperSetup {
+        order_latency_ns: latency("--order-latency", &run.order_latency)?,
+        response_latency_ns: latency("--response-latency", &run.response_latency)?,
+    })
+}
+
+fn latency(option: &str, text: &str) -> Result<i64, Failure> {
+    /// LIMIT: longest simulated latency; more is no venue.
+    const LATENCY_NS_MAX: i64 = 60_000_000_000;
+    duration_ns(text).filter(|ns| *ns <= LATENCY_NS_MAX).ok_or_else(|| {
+        Failure::usage(format!("{option} {text}: write a duration up to 60s, e.g. 2ms or 500us"))
+    })
 }
 
 /// Decides what runs where on this host.
@@ -236,45 +353,55 @@ pub(super) fn placement(
     place(topology, wait, &available_cores()).map_err(|error| Failure::Usage(error.into()))
 }
 
-/// Says where and how to journal; `None` when journaling is off.
-///
-/// # Errors
-/// [`Failure::Usage`] for a folder that already holds something, or a bad segment size.
-pub(super) fn journal_spec(
-    run: &RunArgs,
-    setup: &Setup,
-    data_dir: &Path,
-) -> Result<Option<JournalSpec>, Failure> {
-    let dir = match run.journal.as_deref() {
-        Some("none") => return Ok(None),
-        Some(dir) => {
-            let dir = PathBuf::from(dir);
-            if is_taken(&dir) {
-                return Err(Failure::usage(format!(
-                    "--journal {}: the folder is not empty; a journal is never overwritten",
-                    dir.display()
-                )));
-            }
-            dir
+impl Journaling {
+    /// Returns what the options say.
+    pub(super) fn of(run: &RunArgs) -> Self {
+        Self {
+            dir: run.journal.clone(),
+            sink: if run.sink == "pwrite" { SinkKind::Pwrite } else { SinkKind::Mmap },
+            segment_mib: run.segment_mib,
+            // What an option starts can be run again from its inputs: nothing waits for the disk.
+            sync: false,
         }
-        None => free_dir(setup, data_dir),
-    };
-    let segment_bytes = run
-        .segment_mib
-        .checked_mul(1 << 20)
-        .filter(|bytes| bytes.is_power_of_two() && *bytes <= 1 << 30);
-    let segment_bytes = segment_bytes.ok_or_else(|| {
-        Failure::usage(format!(
-            "--segment-mib {}: write a power of two from 1 to 1024",
-            run.segment_mib
-        ))
-    })?;
-    let sink = if run.sink == "pwrite" { SinkKind::Pwrite } else { SinkKind::Mmap };
-    let build_hash = build_hash();
-    // Both modes of this version can be run again from their inputs, so nothing waits for the disk.
-    Ok(Some(JournalSpec { dir, segment_bytes, sink, sync: false, build_hash }))
-}
+    }
 
+    /// Says where and how to journal; `None` when journaling is off.
+    ///
+    /// # Errors
+    /// [`Failure`] for a folder that already holds something, or a bad segment size.
+    pub(super) fn spec(
+        &self,
+        asked: Asked<'_>,
+        setup: &Setup,
+        data_dir: &Path,
+    ) -> Result<Option<JournalSpec>, Failure> {
+        let dir = match self.dir.as_deref() {
+            Some("none") => return Ok(None),
+            Some(dir) => {
+                let dir = PathBuf::from(dir);
+                if is_taken(&dir) {
+                    let option = format!("--journal {}", dir.display());
+                    let message = ": the folder is not empty; a journal is never overwritten";
+                    return Err(asked.refuse(&option, "journal.dir", message));
+                }
+                dir
+            }
+            None => free_dir(setup, data_dir),
+        };
+        let segment_bytes = self
+            .segment_mib
+            .checked_mul(1 << 20)
+            .filter(|bytes| bytes.is_power_of_two() && *bytes <= 1 << 30);
+        let segment_bytes = segment_bytes.ok_or_else(|| {
+            Failure::usage(format!(
+                "--segment-mib {}: write a power of two from 1 to 1024",
+                self.segment_mib
+            ))
+        })?;
+        let (sink, sync, build_hash) = (self.sink, self.sync, build_hash());
+        Ok(Some(JournalSpec { dir, segment_bytes, sink, sync, build_hash }))
+    }
+}
 /// Returns the identity of this build: name and version. What decides otherwise has another
 /// `semantics` number.
 pub(super) fn build_hash() -> [u8; 32] {
@@ -284,10 +411,7 @@ pub(super) fn build_hash() -> [u8; 32] {
 
 /// Returns a folder for the run's journal that is not taken.
 fn free_dir(setup: &Setup, data_dir: &Path) -> PathBuf {
-    let mode = match setup.mode {
-        Mode::Demo => "demo",
-        Mode::Backtest => "backtest",
-    };
+    let mode = setup.mode.name();
     let name: String = setup.run_id.chars().take(8).collect();
     let journals = data_dir.join("journal");
     let mut nth = 1_u32;

@@ -92,10 +92,7 @@ impl Report<'_> {
             refusals.insert(refused.code.clone(), json!(known.saturating_add(refused.count)));
         }
         json!({
-            "mode": match self.session.setup.mode {
-                Mode::Demo => "demo",
-                Mode::Backtest => "backtest",
-            },
+            "mode": self.session.setup.mode.name(),
             "run_id": self.session.setup.run_id,
             "resumed": self.session.snapshot().map(|from| json!({
                 "run_id": format!("{:032x}", from.parent.0),

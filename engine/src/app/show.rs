@@ -93,17 +93,8 @@ fn chain(error: &anyhow::Error) -> String {
 /// Tells a failure once, with what led to it.
 pub(super) fn failure(failure: &Failure, json: bool) {
     match failure {
-        Failure::Rules(rules) => {
-            if json {
-                let files: Vec<&str> = rules.sources.iter().map(|one| one.name.as_str()).collect();
-                let mut object = findings(&rules.sources, &rules.diagnostics, &files);
-                if let Some(object) = object.as_object_mut() {
-                    object.insert("exit_code".to_owned(), failure.code().into());
-                }
-                out(&object.to_string());
-            }
-            diagnostics(&rules.sources, &rules.diagnostics);
-        }
+        Failure::Rules(rules) => drawn(&rules.sources, &rules.diagnostics, failure.code(), json),
+        Failure::Config(faults) => drawn(&faults.sources, &faults.found, failure.code(), json),
         Failure::Usage(error) | Failure::Corrupt(error) | Failure::Internal(error) => {
             let text = chain(error);
             if json {
@@ -113,6 +104,19 @@ pub(super) fn failure(failure: &Failure, json: bool) {
             note(&format!("error: {text}"));
         }
     }
+}
+
+/// Tells a failure that has places.
+fn drawn(sources: &[Source], found: &[Diagnostic], code: u8, json: bool) {
+    if json {
+        let files: Vec<&str> = sources.iter().map(|one| one.name.as_str()).collect();
+        let mut object = findings(sources, found, &files);
+        if let Some(object) = object.as_object_mut() {
+            object.insert("exit_code".to_owned(), code.into());
+        }
+        out(&object.to_string());
+    }
+    diagnostics(sources, found);
 }
 
 /// Returns findings as the object that `--json` prints.

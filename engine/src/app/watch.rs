@@ -1,7 +1,7 @@
 //! Progress, and the signals that end a session.
 //!
-//! SIGINT and SIGTERM set a flag; the session looks at it between messages, cancels what is open
-//! and seals its journal. SIGXFSZ is caught by every command, so that the write beyond the system's
+//! SIGINT and SIGTERM set a flag; the session looks at it between events, cancels what is open and
+//! seals its journal. SIGXFSZ is caught by every command, so that the write beyond the system's
 //! limit returns an error, which names the file, instead of killing the process.
 
 use std::sync::Arc;
@@ -16,10 +16,33 @@ use model::time::Nanos;
 
 use super::exit::Failure;
 
+/// What reaches a session from outside, as flags that any thread may set.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    /// The session is to end.
+    asked: Arc<AtomicBool>,
+    /// There may be something to look at: a source has waited.
+    look: AtomicBool,
+}
+
+impl Signals {
+    /// Returns true when the session is to end.
+    pub(super) fn is_asked(&self) -> bool {
+        // ORDERING: Relaxed: the flag carries no other data.
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Has the session look up: who waits has time for that.
+    pub(super) fn look(&self) {
+        // ORDERING: Relaxed: the flag carries no other data.
+        self.look.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Watches a session for the user.
 #[derive(Debug)]
 pub(super) struct Watch {
-    asked: Arc<AtomicBool>,
+    signals: Arc<Signals>,
     bar: ProgressBar,
 }
 
@@ -29,9 +52,9 @@ impl Watch {
     /// # Errors
     /// [`Failure::Internal`] when the system lets no signal be caught.
     pub(super) fn new(shown: bool) -> Result<Self, Failure> {
-        let asked = Arc::new(AtomicBool::new(false));
+        let signals = Arc::new(Signals::default());
         for signal in [SIGINT, SIGTERM] {
-            signal_hook::flag::register(signal, Arc::clone(&asked))
+            signal_hook::flag::register(signal, Arc::clone(&signals.asked))
                 .map_err(|error| Failure::Internal(error.into()))?;
         }
         let bar = if shown { ProgressBar::new(0) } else { ProgressBar::hidden() };
@@ -39,7 +62,12 @@ impl Watch {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        Ok(Self { asked, bar })
+        Ok(Self { signals, bar })
+    }
+
+    /// Returns what is signalled to the session, for its source.
+    pub(super) fn signals(&self) -> Arc<Signals> {
+        Arc::clone(&self.signals)
     }
 
     /// Clears the progress from the screen.
@@ -56,12 +84,18 @@ pub(super) fn allow_failed_writes() {
 }
 
 impl Control for Watch {
+    fn is_called(&self) -> bool {
+        // ORDERING: Relaxed: the flags carry no other data.
+        self.signals.is_asked() || self.signals.look.load(Ordering::Relaxed)
+    }
+
     fn stop(&mut self) -> bool {
-        // ORDERING: Relaxed: the flag carries no other data.
-        self.asked.load(Ordering::Relaxed)
+        self.signals.is_asked()
     }
 
     fn progress(&mut self, progress: &Progress, now: Nanos) {
+        // ORDERING: Relaxed: as above; a look that is lost comes again with the next wait.
+        self.signals.look.store(false, Ordering::Relaxed);
         if self.bar.is_hidden() {
             return;
         }

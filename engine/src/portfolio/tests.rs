@@ -62,6 +62,7 @@ impl Desk {
             semantics: SEMANTICS,
             mode: Mode::Backtest,
             run_id: String::new(),
+            config: None,
             seed: 0,
             reporting: "USDT".to_owned(),
             assets: ["USDT", "BTC"].map(str::to_owned).to_vec(),

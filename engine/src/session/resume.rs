@@ -252,6 +252,10 @@ impl Source for Rest<'_> {
         self.source.intended()
     }
 
+    fn wait(&mut self, until: Nanos) {
+        self.source.wait(until);
+    }
+
     fn progress(&self) -> Progress {
         let all = self.source.progress();
         Progress {

@@ -62,6 +62,7 @@ pub(crate) fn generated(seed: u64, seconds: u64, texts: Vec<RulesText>) -> (Sess
         semantics: SEMANTICS,
         mode: Mode::Demo,
         run_id: format!("{seed:032x}"),
+        config: None,
         seed,
         reporting: "USDT".to_owned(),
         assets: ["USDT", "BTC", "ETH"].map(str::to_owned).to_vec(),

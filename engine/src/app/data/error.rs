@@ -51,6 +51,12 @@ pub(crate) enum DataError {
         /// What does not go with it and what would.
         why: String,
     },
+    /// Something was stated that does not go with the generated market.
+    #[error("the generated market: {why}")]
+    BesideGenerated {
+        /// What does not go with it and what would.
+        why: String,
+    },
     /// The system refuses to read a file.
     #[error("cannot read {path}: {source}; check the path and its permissions")]
     Unreadable {

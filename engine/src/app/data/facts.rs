@@ -144,7 +144,8 @@ fn parse_spec(text: &str) -> Result<(Symbol, Facts), DataError> {
         if name == "symbol" || !facts.state(name, value) {
             let known = "tick, lot, price_decimals, qty_decimals, min_qty, max_qty, min_notional, \
                  fee_maker, fee_taker, fee_asset, fee_decimals, protect, half_spread, \
-                 max_mark_spread, max_mark_age, mark, max_leverage, maintenance_rate, settle, venue_symbol";
+                 max_mark_spread, max_mark_age, mark, max_leverage, maintenance_rate, settle, \
+                 venue_symbol";
             return Err(refuse(format!("there is no fact `{name}`; known are {known}")));
         }
     }
@@ -157,6 +158,20 @@ fn parse_spec(text: &str) -> Result<(Symbol, Facts), DataError> {
 /// As [`parse_spec`].
 pub(super) fn parse_specs(texts: &[String]) -> Result<Vec<(Symbol, Facts)>, DataError> {
     texts.iter().map(|text| parse_spec(text)).collect()
+}
+
+/// Checks a text of `--instrument` before any data is known: what it says must be readable, and
+/// make an instrument by itself.
+///
+/// # Errors
+/// As [`parse_spec`] and [`build`].
+pub(crate) fn check_fact(text: &str) -> Result<(), DataError> {
+    let (symbol, facts) = parse_spec(text)?;
+    let mut grid = Grid::default();
+    for text in [&facts.lot, &facts.min_qty, &facts.max_qty].into_iter().flatten() {
+        grid.see_qty(text.as_bytes());
+    }
+    build(&symbol, &facts, grid).map(drop)
 }
 
 /// Makes an instrument of its facts; `grid` is needed where tick or lot are not stated.
@@ -409,7 +424,7 @@ pub(super) fn all_lots(lot: Qty) -> Qty {
 }
 
 /// Reads a whole number with a unit: `500ms`, `15m`, `1h`.
-pub(super) fn duration_ns(text: &str) -> Option<i64> {
+pub(crate) fn duration_ns(text: &str) -> Option<i64> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits)?;

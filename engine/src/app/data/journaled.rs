@@ -58,7 +58,8 @@ pub(super) fn open(arg: &DataArg, request: &Request) -> Result<Opened, DataError
             described.instrument().map_err(|error| DataError::Instrument(error.to_string()))?;
         instruments.push((instrument, described.carries));
     }
-    restate(dir, request, &mut instruments, &mut notes)?;
+    let beside = |why| DataError::BesideJournal { dir: dir.to_owned(), why };
+    restate(request, &mut instruments, &mut notes, &beside)?;
     super::rename(&request.settle, &mut instruments, &mut notes);
     let mut sources = origin.setup.sources;
     // Behind the old ones, which the faults in the data name by their index. `.` has no name.
@@ -96,16 +97,16 @@ fn notes(dir: &Path, origin: &Origin) -> Vec<String> {
 
 /// Lays the facts of `--instrument` over the journal's own. Facts by which the data itself was read
 /// may be stated as they are: otherwise, they would no longer fit it.
-fn restate(
-    dir: &Path,
+pub(super) fn restate(
     request: &Request,
     instruments: &mut [(Instrument, Carried)],
     notes: &mut Vec<String>,
+    beside: &dyn Fn(String) -> DataError,
 ) -> Result<(), DataError> {
     let specs = facts::parse_specs(&request.instruments)?;
     let known: Vec<Symbol> = instruments.iter().map(|(one, _)| one.symbol.clone()).collect();
     let known: Vec<&Symbol> = known.iter().collect();
-    let overrides = super::overrides(&specs, &known, notes)?;
+    let overrides = super::overrides(request, &specs, &known, notes)?;
     for ((own, _), stated) in instruments.iter_mut().zip(&overrides) {
         if stated.stated().is_empty() {
             continue;
@@ -113,7 +114,7 @@ fn restate(
         let refuse = |what: &str, is: String| {
             let why =
                 format!("the data of {} was read by {what} {is}; state that or none", own.symbol);
-            Err(DataError::BesideJournal { dir: dir.to_owned(), why })
+            Err(beside(why))
         };
         let (price, qty) = (own.price_scale.decimals(), own.qty_scale.decimals());
         // Asked first: quantities that are not stated may not fit the decimals of a finer lot.
