@@ -34,8 +34,8 @@ pub(crate) use risk::OCCASIONS;
 pub use risk::{
     CapBound, CapCode, CheckCode, CooldownCode, LatchCode, LimitCode, RiskCode, ThrottleCode,
 };
+pub use strategy::{CancelCode, OrderTerms, QuoteCode, RuleCode, SizeTerms, StrategyCode};
 pub(crate) use strategy::{FrameCode, SizeCode};
-pub use strategy::{OrderTerms, RuleCode, SizeTerms, StrategyCode};
 
 /// LIMIT: registers of one bound program. 256 rules (the verdict's rule set) of eight values each.
 pub const REGISTERS_MAX: usize = 2048;

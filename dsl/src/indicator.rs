@@ -74,6 +74,8 @@ pub(crate) struct SeriesSpec {
 pub struct SeriesState {
     series: Vec<Series>,
     pub(crate) frames: Vec<FrameState>,
+    /// What the last step said and occasions read.
+    kept: Vec<Value>,
 }
 
 /// The longer bars of one length, and what the series over them say until the next one closes.
@@ -110,7 +112,26 @@ struct Cross {
 impl SeriesState {
     /// Returns series without history.
     pub(crate) fn new(specs: &[SeriesSpec]) -> Self {
-        Self { series: specs.iter().map(Series::new).collect(), frames: Vec::new() }
+        Self {
+            series: specs.iter().map(Series::new).collect(),
+            frames: Vec::new(),
+            kept: Vec::new(),
+        }
+    }
+
+    /// Reserves so many values of a step.
+    pub(crate) fn keep(&mut self, count: usize) {
+        self.kept = vec![Value::na(Cause::Warmup); count];
+    }
+
+    /// Returns what the last step said.
+    pub(crate) fn kept(&self) -> &[Value] {
+        &self.kept
+    }
+
+    /// Returns the same, to be renewed.
+    pub(crate) fn kept_mut(&mut self) -> &mut [Value] {
+        &mut self.kept
     }
 
     /// Adds longer bars, over which so many values are held.
@@ -333,6 +354,10 @@ impl Image for SeriesState {
                 Series::Cross(cross) => out.put_option(cross.before.map(u8::from)),
             }
         }
+        out.put_len(self.kept.len());
+        for value in &self.kept {
+            out.put(value.raw());
+        }
         out.put_len(self.frames.len());
         for FrameState { frame, held } in &self.frames {
             frame.save(out);
@@ -369,6 +394,12 @@ impl Image for SeriesState {
                     cross.before = from.take_option::<u8>()?.map(|before| before == 1);
                 }
             }
+        }
+        if from.take_len(self.kept.len())? != self.kept.len() {
+            return Err(ImageError::Range);
+        }
+        for value in &mut self.kept {
+            *value = Value::of_raw(from.take()?);
         }
         if from.take_len(self.frames.len())? != self.frames.len() {
             return Err(ImageError::Range);

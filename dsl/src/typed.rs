@@ -6,6 +6,8 @@
 use crate::schema::Field;
 use crate::span::Span;
 
+use model::order::TimeInForce;
+
 mod memory;
 mod rate;
 
@@ -385,8 +387,18 @@ pub struct Strategy {
     pub lets: Vec<Let>,
     /// Order of declaration of series and lets, so that each is evaluated after what it reads.
     pub order: Vec<Step>,
+    /// What it remembers between events.
+    pub states: Vec<State>,
+    /// What changes it.
+    pub updates: Vec<StateUpdate>,
+    /// From and to, in seconds of the day: outside of it nothing is opened or quoted.
+    pub active: Option<(i64, i64)>,
     /// Enters and exits, in order.
     pub rules: Vec<StrategyRule>,
+    /// Quotes, in order.
+    pub quotes: Vec<QuoteRule>,
+    /// Cancels, in order.
+    pub cancels: Vec<CancelRule>,
     /// Declared cost limit in operations.
     pub budget: Option<u64>,
     /// Documentation comment.
@@ -482,18 +494,67 @@ pub struct StrategyRule {
     pub when: Expr,
     /// Exemption.
     pub unless: Option<Expr>,
-    /// Size: a quantity, or money at the order's price. None on an exit: the whole position.
-    pub size: Option<Expr>,
+    /// Size. None on an exit: the whole position.
+    pub size: Option<Size>,
     /// Limit price; none: `at_market`.
     pub price: Option<Expr>,
     /// Band of `at_market`; none: the instrument's own.
     pub protect: Option<Expr>,
-    /// `tif ioc`.
-    pub ioc: bool,
+    /// `tif`.
+    pub tif: TimeInForce,
+    /// `post_only`.
+    pub post_only: bool,
     /// Time to live.
     pub ttl: Option<Expr>,
+    /// Price at which the position is given up.
+    pub stop: Option<Expr>,
+    /// How strong the signal is.
+    pub strength: Option<Expr>,
     /// `where shortable`: binds on a cash account and never fires there.
     pub where_shortable: bool,
+}
+
+/// How much an order is to be of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// A quantity, or money at the order's price.
+    Amount(Expr),
+    /// `weight e`: the share of the strategy's capital that its position is to have.
+    Weight(Expr),
+    /// `risk e stop p`: the share of the strategy's capital that is lost at the stop.
+    Risk(Expr, Expr),
+}
+
+/// `quote CODE when ... bid ... ask ...`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuoteRule {
+    /// Name and place.
+    pub rule: RuleName,
+    /// Condition: while it holds, the legs are worked.
+    pub when: Expr,
+    /// Exemption.
+    pub unless: Option<Expr>,
+    /// The bid, if it has one: price and size.
+    pub bid: Option<(Expr, Expr)>,
+    /// The offer, if it has one: price and size.
+    pub ask: Option<(Expr, Expr)>,
+    /// Time to live of a leg.
+    pub ttl: Option<Expr>,
+    /// `post_only`.
+    pub post_only: bool,
+    /// When working legs are replaced.
+    pub replace: Option<Expr>,
+}
+
+/// `cancel CODE when ...`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CancelRule {
+    /// Name and place.
+    pub rule: RuleName,
+    /// Condition; unknown cancels.
+    pub when: Expr,
+    /// Exemption.
+    pub unless: Option<Expr>,
 }
 
 /// `invariant name for block`: typed, and reported as not proved until the prover exists.

@@ -33,7 +33,7 @@ pub enum RuleKind {
     Cooldown,
     /// `throttle`.
     Throttle,
-    /// `enter` and `exit`.
+    /// `enter`, `exit`, `quote` and `cancel`, in this order of a strategy.
     Signal,
 }
 
@@ -204,8 +204,11 @@ impl Binder<'_> {
         let mut strategy_bases = Vec::new();
         for strategy in &program.strategies {
             strategy_bases.push(rules.len());
-            for rule in &strategy.rules {
-                rules.push(self.rule(RuleKind::Signal, &strategy.name, &rule.rule));
+            let orders = strategy.rules.iter().map(|rule| &rule.rule);
+            let quotes = strategy.quotes.iter().map(|quote| &quote.rule);
+            let cancels = strategy.cancels.iter().map(|cancel| &cancel.rule);
+            for rule in orders.chain(quotes).chain(cancels) {
+                rules.push(self.rule(RuleKind::Signal, &strategy.name, rule));
             }
         }
         self.require_account_block();

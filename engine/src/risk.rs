@@ -9,7 +9,7 @@ use dsl::evaluate::Registers;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::event::{
     AccountOpened, BalanceChanged, Body, DayRoll, Event, Fill, OrderDone, Payload, PositionChanged,
-    Realised, RiskState, Signal,
+    Realised, RiskState, Signal, SignalTerms,
 };
 use model::id::{AccountId, AssetId, InstrumentId, NO_INSTRUMENT};
 use model::instrument::Instrument;
@@ -29,6 +29,8 @@ mod facts;
 mod latch;
 /// What an order loses at its stop.
 mod loss;
+/// Sizes that are shares of capital.
+mod size;
 /// The verdict on one order.
 mod verdict;
 
@@ -48,6 +50,8 @@ pub struct Risk {
     closing: bool,
     /// True once a fill could not be booked: what is held is unknown, so nothing is approved.
     unbooked: bool,
+    /// What the next signal says beyond its fields.
+    terms: Option<SignalTerms>,
     now: Nanos,
 }
 
@@ -69,6 +73,7 @@ impl Risk {
             program: bound.program,
             closing: false,
             unbooked: false,
+            terms: None,
             now: Nanos(0),
         }
     }
@@ -217,11 +222,25 @@ impl Risk {
     }
 
     fn signal(&mut self, event: &Event, signal: &Signal, out: &mut Out) {
-        // Cancels are never refused: the signal is all that execution needs.
-        out.push(*event);
+        let terms = self
+            .terms
+            .take()
+            .filter(|terms| (terms.strategy, terms.ordinal) == (signal.strategy, signal.ordinal));
         match signal.action {
-            Action::Enter | Action::Exit | Action::Quote => self.judge(event, signal, out),
-            Action::CancelEntries | Action::CancelExit | Action::CancelQuote => {}
+            Action::Enter | Action::Exit | Action::Quote => {
+                // Execution hears what the size comes to.
+                let resolved = self.resolved(event, signal, terms.as_ref());
+                let order = resolved.as_ref().unwrap_or(signal);
+                if order == signal {
+                    out.push(*event);
+                } else {
+                    Self::emit(event, event.instrument, order, out);
+                }
+                let stop = terms.filter(|terms| terms.stopped).map(|terms| terms.stop);
+                self.judge(event, order, (stop, resolved.err()), out);
+            }
+            // Cancels are never refused: the signal is all that execution needs.
+            Action::CancelEntries | Action::CancelExit | Action::CancelQuote => out.push(*event),
         }
     }
 }
@@ -244,6 +263,10 @@ impl Stage for Risk {
             | Body::MarkPrice(_)
             | Body::BookLevel(_)
             | Body::BookClear(_) => self.market(event, out),
+            Body::SignalTerms(terms) => {
+                self.terms = Some(terms);
+                out.push(*event);
+            }
             Body::Signal(signal) => self.signal(event, &signal, out),
             Body::OrderAck(_) | Body::Settled(_) => out.push(*event),
             Body::Fill(fill) => {
@@ -271,7 +294,6 @@ impl Stage for Risk {
             | Body::CashFlow(_)
             | Body::Liquidate(_) => {}
             Body::Decision(_)
-            | Body::SignalTerms(_)
             | Body::DecisionRules(_)
             | Body::LatchChanged(_)
             | Body::RiskState(_)
@@ -304,6 +326,8 @@ impl Image for Risk {
 
     fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
         from.expect_version(IMAGE_VERSION)?;
+        // Terms and their signal are of one step of the strategies: no image is taken between.
+        self.terms = None;
         if from.take::<u64>()? != self.program {
             return Err(ImageError::Range);
         }

@@ -4,15 +4,18 @@
 //! flat; `exit` is a target of flat that is worked until it is reached, one order at a time. What
 //! the rules ask for is a request: risk decides.
 
-use dsl::typed::Trigger;
+use dsl::evaluate::Place;
+use dsl::memory::{Memory, MemorySpec};
+use dsl::typed::{Occasion, Trigger};
 use dsl::value::Truth;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::event::{BarExtra, Body, Event, Fill, Kind, Lane, OrderDone};
 use model::instrument::Instrument;
+use model::order::Side;
 
 use crate::market::{ClosedBar, Market};
 use crate::portfolio::{asset_id, at};
-use crate::program::Bound;
+use crate::program::{Bound, BoundStrategy};
 use crate::setup::Setup;
 use crate::stage::{Out, Stage};
 
@@ -22,10 +25,15 @@ mod desk;
 mod facts;
 /// One strategy on one instrument.
 mod instance;
+/// What fills do to the own ledger.
+mod ledger;
+/// Legs of quotes.
+mod quotes;
 
 use desk::Desk;
 use facts::StrategyFacts;
 use instance::Instance;
+use ledger::{Assets, Booked};
 
 /// The stage.
 #[derive(Clone, Debug)]
@@ -36,6 +44,8 @@ pub struct Strategy {
     /// Instances by instrument id: what an event can wake.
     by_instrument: Vec<Vec<usize>>,
     extra: BarExtra,
+    /// What each strategy remembers, by its id.
+    memories: Vec<Memory>,
     /// Orders of the seq at hand so far.
     ordinal: u16,
     /// Events that entered.
@@ -46,7 +56,7 @@ pub struct Strategy {
 }
 
 /// Version of the state image.
-const IMAGE_VERSION: u32 = 3;
+const IMAGE_VERSION: u32 = 4;
 
 impl Strategy {
     /// Builds the stage for a session.
@@ -59,17 +69,29 @@ impl Strategy {
             let Some(list) = by_instrument.get_mut(place) else { continue };
             let list: &mut Vec<usize> = list;
             list.push(index);
-            let base = at(instruments, source.instrument)
-                .map(|i| asset_id(&setup.assets, &i.symbol.base))
-                .unwrap_or_default();
-            instances.push(Instance::new(source, base));
+            let id = |name: &str| asset_id(&setup.assets, name);
+            let assets = at(instruments, source.instrument).map(|i| Assets {
+                base: id(&i.symbol.base),
+                quote: id(&i.settle),
+                reporting: id(&setup.reporting),
+            });
+            instances.push(Instance::new(source, assets.unwrap_or_default()));
         }
+        let memory = |strategy: usize| {
+            let of = |source: &&BoundStrategy| usize::from(source.strategy.0) == strategy;
+            let first = bound.instances.iter().find(of);
+            let nothing = MemorySpec::default();
+            let spec = first.map_or(&nothing, |source| source.code.memory());
+            Memory::new(spec, instruments.len())
+        };
+        let memories = (0..bound.strategies.len()).map(memory).collect();
         Self {
             instruments: instruments.to_vec(),
             markets: setup.instruments.iter().map(|i| Market::new(i.carries)).collect(),
             instances,
             by_instrument,
             extra: BarExtra::default(),
+            memories,
             ordinal: 0,
             events: 0,
             ignored: 0,
@@ -106,6 +128,11 @@ impl Strategy {
         out.push(*event);
         match body {
             Body::Fill(fill) => return self.fill(event, &fill),
+            Body::DayRoll(roll) => {
+                for memory in &mut self.memories {
+                    memory.roll(roll.date.is_monday());
+                }
+            }
             Body::OrderDone(done) => {
                 self.ordinal = 0;
                 return self.order_done(event, &done, out);
@@ -151,43 +178,30 @@ impl Strategy {
 
     /// Runs one instance on its trigger.
     fn run(&mut self, index: usize, event: &Event, out: &mut Out) {
-        let Self { instruments, markets, instances, ordinal, ignored, .. } = self;
+        let Self { instruments, markets, instances, memories, ordinal, ignored, .. } = self;
         let Some(instance) = instances.get_mut(index) else { return };
         let id = instance.instrument;
         let (Some(instrument), Some(market)) = (at(instruments, id), at(markets, id)) else {
             return;
         };
+        let Some(memory) = memories.get_mut(usize::from(instance.strategy.0)) else { return };
         let mut desk = Desk { instrument, market, event, ordinal, out };
-        let facts = StrategyFacts {
-            market,
-            instrument,
-            bar: instance.bar.as_ref(),
-            position: instance.position(instrument, market),
-            now: event.ts,
-        };
+        let facts = world(instance, instrument, market, memory, event);
         instance.code.step(&facts, &mut instance.series, &mut instance.registers);
         match &mut instance.exit {
             Some(exit) if exit.order.is_some() => exit.due = true,
             Some(_) => desk.work_exit(instance),
             None => {}
         }
-        let mut entered = false;
-        for rule in 0..instance.code.rules().len() {
-            if instance.code.fires(rule, &instance.registers) != Truth::True {
-                continue;
-            }
-            let exit = instance.code.rules().get(rule).is_some_and(|code| code.exit);
-            let sent = if exit {
-                desk.exit(instance, rule)
-            } else if entered {
-                false
-            } else {
-                entered = true;
-                desk.enter(instance, rule)
-            };
-            if !sent {
-                *ignored = ignored.saturating_add(1);
-            }
+        let missed = fire(instance, &mut desk);
+        *ignored = ignored.saturating_add(missed);
+        let on = match instance.trigger {
+            Trigger::Bar(_) => Occasion::Bar,
+            Trigger::Book(_) => Occasion::Book,
+            Trigger::Trade => Occasion::Trade,
+        };
+        if instance.code.on(on).is_some() {
+            happen(instance, on, (instrument, market), memory, event, None);
         }
     }
 
@@ -198,8 +212,22 @@ impl Strategy {
             return;
         };
         for instance in &mut self.instances {
-            if instance.instrument == id && instance.owns(fill.order) {
-                instance.fill(fill, instrument, market, event.ts);
+            if instance.instrument != id || !instance.owns(fill.order) {
+                continue;
+            }
+            let Some(booked) = instance.fill(fill, instrument, market, event.ts) else { continue };
+            let strategy = usize::from(instance.strategy.0);
+            let Some(memory) = self.memories.get_mut(strategy) else { continue };
+            // A fill through zero ends one round trip and begins the next.
+            let both = if booked.closed.is_some() && booked.fill.opens {
+                [Occasion::Closed, Occasion::Fill]
+            } else {
+                [Occasion::Fill, Occasion::Closed]
+            };
+            for on in both {
+                if on == Occasion::Fill || booked.closed.is_some() {
+                    happen(instance, on, (instrument, market), memory, event, Some(&booked));
+                }
             }
         }
     }
@@ -222,6 +250,83 @@ impl Strategy {
             }
         }
     }
+}
+
+/// Returns the world as an instance reads it.
+fn world<'a>(
+    instance: &Instance,
+    instrument: &'a Instrument,
+    market: &'a Market,
+    memory: &'a Memory,
+    event: &Event,
+) -> StrategyFacts<'a> {
+    StrategyFacts {
+        market,
+        instrument,
+        bar: instance.bar,
+        position: instance.position(instrument, market),
+        now: event.ts,
+        quoted: [Side::Buy, Side::Sell].map(|side| instance.quoted(side)),
+        memory,
+        place: usize::try_from(instance.instrument.0).unwrap_or(usize::MAX),
+        fill: None,
+        closed: None,
+    }
+}
+
+/// Sends what fires. Returns how many rules fired and sent nothing.
+fn fire(instance: &mut Instance, desk: &mut Desk<'_>) -> u64 {
+    let active = instance.code.is_active(desk.event.ts);
+    let (mut entered, mut missed) = (false, 0_u64);
+    for rule in 0..instance.code.rules().len() {
+        if instance.code.fires(rule, &instance.registers) != Truth::True {
+            continue;
+        }
+        let exit = instance.code.rules().get(rule).is_some_and(|code| code.exit);
+        let sent = if exit {
+            desk.exit(instance, rule)
+        } else if entered || !active {
+            false
+        } else {
+            entered = true;
+            desk.enter(instance, rule)
+        };
+        if !sent {
+            missed = missed.saturating_add(1);
+        }
+    }
+    let cancels = 0..instance.code.cancels().len();
+    let cancelled =
+        cancels.into_iter().any(|index| instance.code.cancels_now(index, &instance.registers));
+    if cancelled {
+        desk.withdraw_all(instance);
+    }
+    for quote in 0..instance.code.quotes().len() {
+        let wanted = active && !cancelled && instance.code.quotes_now(quote, &instance.registers);
+        missed = missed.saturating_add(desk.quote(instance, quote, wanted));
+    }
+    missed
+}
+
+/// Lets an occasion change what the strategy remembers.
+fn happen(
+    instance: &mut Instance,
+    on: Occasion,
+    (instrument, market): (&Instrument, &Market),
+    memory: &mut Memory,
+    event: &Event,
+    booked: Option<&Booked>,
+) {
+    let facts = StrategyFacts {
+        fill: booked.map(|booked| &booked.fill),
+        closed: booked.and_then(|booked| booked.closed.as_ref()),
+        ..world(instance, instrument, market, memory, event)
+    };
+    let place = Place { place: facts.place, now: event.ts, order: None };
+    let Some(code) = instance.code.on(on) else { return };
+    instance.code.restore(&instance.series, &mut instance.registers);
+    code.run(&facts, &mut instance.registers);
+    code.remember(&instance.registers, memory, place, None);
 }
 
 impl Stage for Strategy {
@@ -248,6 +353,10 @@ impl Image for Strategy {
         for instance in &self.instances {
             instance.save(out);
         }
+        out.put_len(self.memories.len());
+        for memory in &self.memories {
+            memory.save(out);
+        }
     }
 
     fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
@@ -262,6 +371,12 @@ impl Image for Strategy {
         }
         for instance in &mut self.instances {
             instance.load(from)?;
+        }
+        if from.take_len(self.memories.len())? != self.memories.len() {
+            return Err(ImageError::Range);
+        }
+        for memory in &mut self.memories {
+            memory.load(from)?;
         }
         Ok(())
     }

@@ -127,13 +127,6 @@ pub(super) fn keyword(span: Span, word: &str) -> Span {
     Span { end: span.start.saturating_add(length).min(span.end.max(span.start)), ..span }
 }
 
-/// Refuses a statement that this version does not execute: it must never be ignored.
-pub(super) fn unsupported(span: Span, word: &str) -> Diagnostic {
-    let message = format!("`{word}` is not supported by this version");
-    Diagnostic::error("R0901", keyword(span, word), message)
-        .help("nothing that is written is ignored: remove it to load the file")
-}
-
 /// Refuses a part of a statement that this version does not execute.
 pub(super) fn unsupported_part(span: Span, what: &str) -> Diagnostic {
     let message = format!("`{what}` is not supported by this version");

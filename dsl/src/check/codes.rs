@@ -292,6 +292,12 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "`macd` and `bollinger` have several results: the part stands behind the call, as in \
          `macd(close, 12, 26, 9).signal`.",
     ),
+    (
+        "R0333",
+        "a window of no time",
+        "`active @from..@to` says when a strategy opens and quotes; a window over midnight has its \
+         end before its beginning.",
+    ),
     ("R0401", "unused parameter", "Nothing reads it: changing it changes nothing."),
     ("R0402", "unused let", "Nothing reads it."),
     ("R0403", "unused series", "Nothing reads it, and it costs time on every trigger."),
@@ -364,12 +370,6 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "The block needs more registers than there are, or mixes numbers too far apart.",
     ),
     ("R0509", "over budget", "The block costs more operations than its `budget`."),
-    (
-        "R0901",
-        "statement not supported",
-        "The language has this statement; this version does not execute it, and refuses rather \
-         than ignores it.",
-    ),
     (
         "R0902",
         "field not supported",

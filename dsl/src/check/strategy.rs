@@ -1,15 +1,21 @@
 //! Types a strategy.
 
+use model::order::TimeInForce;
 use model::symbol::Symbol;
 
 use crate::ast::{self, Block, OptionKind, OrderOption, StatementKind};
 use crate::diagnostics::{Diagnostic, Severity};
 use crate::span::Span;
-use crate::typed::{Expr, ExprKind, Let, Step, Strategy, StrategyRule, Trigger, Unit};
+use crate::typed::{
+    CancelRule, Expr, ExprKind, Let, Occasion, QuoteRule, Size, Step, Strategy, StrategyRule,
+    Trigger, Unit,
+};
 
-use super::block::{add_let, announce, once, params, unsupported, unsupported_part};
+use super::block::{add_let, announce, once, params, unsupported_part};
 use super::expr::{Place, Typing};
+use super::memory::{self, Written};
 use super::names::Owner;
+use super::risk::Reported;
 use super::scope::{Binding, Scope};
 use super::units::describe;
 
@@ -17,6 +23,7 @@ use super::units::describe;
 type Wake = (Trigger, Vec<(Symbol, Span)>);
 
 /// Types a strategy; returns its names too, for lints.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the grammar refuses what is of risk blocks")]
 pub(super) fn strategy<'t>(
     block: &Block,
     text: &'t str,
@@ -26,8 +33,9 @@ pub(super) fn strategy<'t>(
     announce(block, &mut scope, diagnostics);
     let wake = wake(block, &mut scope, diagnostics);
     params(block, &mut scope, diagnostics);
-    let mut budget = None;
-    let mut rules = Vec::new();
+    memory::states(block, &mut scope, diagnostics);
+    let (mut budget, mut active) = (None, None);
+    let (mut rules, mut quotes, mut cancels) = (Vec::new(), Vec::new(), Vec::new());
     for statement in &block.statements {
         let (doc, span) = (statement.doc.as_str(), statement.span);
         match &statement.kind {
@@ -44,25 +52,29 @@ pub(super) fn strategy<'t>(
                 let mut typing = Typing::new(&mut scope, diagnostics, Place::Strategy);
                 rules.extend(typing.order(order, doc, span));
             }
-            StatementKind::Active { .. } => diagnostics.push(unsupported(span, "active")),
-            StatementKind::State { name, .. } => {
-                scope.bind(&name.text, Binding::Broken, name.span);
-                diagnostics.push(unsupported(span, "state"));
+            StatementKind::Active { from, to } => {
+                diagnostics.extend((from == to).then(|| no_time(span)));
+                once(&mut active, (*from, *to), span, "active", diagnostics);
             }
-            StatementKind::Update { .. } => diagnostics.push(unsupported(span, "update")),
-            StatementKind::Quote { .. } => diagnostics.push(unsupported(span, "quote")),
-            StatementKind::Cancel { .. } => diagnostics.push(unsupported(span, "cancel")),
+            StatementKind::Update { name, value, on, filter } => {
+                let written = Written { name, value, on, filter, span };
+                memory::update(&written, &mut scope, diagnostics);
+            }
+            StatementKind::Quote { code, filter, legs, options, replace } => {
+                let mut typing = Typing::new(&mut scope, diagnostics, Place::Strategy);
+                let written = Quote { code, filter, legs, options, replace: replace.as_ref() };
+                quotes.extend(typing.quote(&written, doc, span));
+            }
+            StatementKind::Cancel { code, filter } => {
+                let mut typing = Typing::new(&mut scope, diagnostics, Place::Strategy);
+                cancels.extend(typing.cancel(code, filter, doc, span));
+            }
             // Done before, or refused by the grammar in a strategy.
-            StatementKind::Param(_)
-            | StatementKind::Trigger { .. }
-            | StatementKind::Applies(_)
-            | StatementKind::Latch(_)
-            | StatementKind::Cap { .. }
-            | StatementKind::Check { .. }
-            | StatementKind::Throttle { .. }
-            | StatementKind::Cooldown { .. }
-            | StatementKind::Warn { .. } => {}
+            _ => {}
         }
+    }
+    if let Some((trigger, _)) = &wake {
+        own_trigger(*trigger, &scope, diagnostics);
     }
     let typed = wake.map(|(trigger, symbols)| Strategy {
         name: block.name.text.clone(),
@@ -72,12 +84,41 @@ pub(super) fn strategy<'t>(
         series: scope.series.clone(),
         lets: scope.lets.clone(),
         order: scope.order.clone(),
+        states: scope.states.clone(),
+        updates: scope.updates.clone(),
+        active: active.map(|(window, _)| window),
         rules,
+        quotes,
+        cancels,
         budget: budget.map(|(operations, _)| operations),
         doc: block.doc.clone(),
         span: block.name.span,
     });
     (typed, scope)
+}
+
+/// A window in which nothing could ever be opened.
+fn no_time(span: Span) -> Diagnostic {
+    Diagnostic::error("R0333", span, "a window of no time")
+        .help("from and to differ; leave `active` out for always")
+}
+
+/// Refuses updates on a trigger that is not the strategy's own.
+fn own_trigger(trigger: Trigger, scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let own = match trigger {
+        Trigger::Bar(_) => Occasion::Bar,
+        Trigger::Book(_) => Occasion::Book,
+        Trigger::Trade => Occasion::Trade,
+    };
+    let market = [Occasion::Bar, Occasion::Book, Occasion::Trade, Occasion::Timer];
+    for update in scope.updates.iter().filter(|update| market.contains(&update.on)) {
+        if update.on != own {
+            let word = update.on.word();
+            let message = format!("this strategy does not wake on `{word}`");
+            let fault = Diagnostic::error("R0320", update.span, message);
+            diagnostics.push(fault.help(format!("write `on {}`: its trigger", own.word())));
+        }
+    }
 }
 
 /// Types the one trigger of a strategy.
@@ -142,12 +183,24 @@ fn add_series(
 /// The options of one order.
 #[derive(Default)]
 struct Options {
-    size: Option<Expr>,
+    size: Option<Size>,
     price: Option<Expr>,
     protect: Option<Expr>,
     ttl: Option<Expr>,
-    ioc: bool,
+    stop: Option<Expr>,
+    strength: Option<Expr>,
+    tif: TimeInForce,
+    post_only: bool,
     where_shortable: bool,
+}
+
+/// A quote as written.
+struct Quote<'a> {
+    code: &'a ast::Name,
+    filter: &'a ast::Filter,
+    legs: &'a [(bool, ast::Expr, ast::Expr)],
+    options: &'a [OrderOption],
+    replace: Option<&'a ast::Expr>,
 }
 
 impl Typing<'_, '_> {
@@ -267,8 +320,11 @@ impl Typing<'_, '_> {
             size: options.size,
             price: options.price,
             protect: options.protect,
-            ioc: options.ioc,
+            tif: options.tif,
+            post_only: options.post_only,
             ttl: options.ttl,
+            stop: options.stop,
+            strength: options.strength,
             where_shortable: options.where_shortable,
         })
     }
@@ -298,7 +354,33 @@ impl Typing<'_, '_> {
             self.diagnostics
                 .push(Diagnostic::error("R0311", ttl, message).also(market, "at market"));
         }
+        if let (Some(market), Some(rests)) = (find("at_market"), find("post_only")) {
+            let message = "an `at_market` order takes: `post_only` contradicts it";
+            self.diagnostics
+                .push(Diagnostic::error("R0311", rests, message).also(market, "at market"));
+        }
+        if let (Some(tif), Some(rests)) = (find("tif"), find("post_only"))
+            && written
+                .options
+                .iter()
+                .any(|option| matches!(&option.kind, OptionKind::Tif(word) if word.text != "gtc"))
+        {
+            let message = "what must not rest cannot be `post_only`";
+            self.diagnostics.push(Diagnostic::error("R0311", rests, message).also(tif, "the tif"));
+        }
         if written.exit {
+            for word in ["strength", "stop"] {
+                if let Some(place) = find(word) {
+                    let message = format!("`{word}` belongs to `enter`");
+                    self.diagnostics.push(Diagnostic::error("R0311", place, message));
+                }
+            }
+            for option in &written.options {
+                if matches!(option.kind, OptionKind::SizeWeight(_) | OptionKind::SizeRisk(..)) {
+                    let message = "an exit closes a quantity: shares of capital belong to `enter`";
+                    self.diagnostics.push(Diagnostic::error("R0311", option.span, message));
+                }
+            }
             return;
         }
         let enter = super::block::keyword(span, "enter");
@@ -314,7 +396,7 @@ impl Typing<'_, '_> {
 
     fn option(&mut self, option: &OrderOption, written: &ast::OrderRule, typed: &mut Options) {
         match &option.kind {
-            OptionKind::Size(size) => typed.size = self.size(size),
+            OptionKind::Size(size) => typed.size = self.size(size).map(Size::Amount),
             OptionKind::Price(price) => {
                 typed.price = self.expect(price, &Unit::Price, "the price of an order");
             }
@@ -322,34 +404,130 @@ impl Typing<'_, '_> {
                 typed.protect =
                     band.as_ref().and_then(|band| self.expect(band, &Unit::Num, "a protect band"));
             }
-            OptionKind::Ttl(ttl) => {
-                typed.ttl = self.expect(ttl, &Unit::Duration, "a time to live");
-                if let Some(ttl) = typed.ttl.as_ref().filter(|ttl| self.may_be_nothing(ttl)) {
-                    let fault = Diagnostic::error("R0318", ttl.span, "may be zero or less");
-                    self.diagnostics.push(
-                        fault.help("leave `ttl` out for an order that rests until cancelled"),
-                    );
-                }
+            OptionKind::Ttl(ttl) => typed.ttl = self.time_to_live(ttl),
+            OptionKind::Tif(word) => {
+                typed.tif = match word.text.as_str() {
+                    "ioc" => TimeInForce::Ioc,
+                    "fok" => TimeInForce::Fok,
+                    _ => TimeInForce::Gtc,
+                };
             }
-            OptionKind::Tif(word) if word.text == "fok" => {
-                self.diagnostics.push(unsupported_part(word.span, "tif fok"));
-            }
-            OptionKind::Tif(word) => typed.ioc = word.text == "ioc",
             OptionKind::Shortable if written.exit || written.long => {
                 let message = "`where shortable` belongs to `enter short`";
                 self.diagnostics.push(Diagnostic::error("R0311", option.span, message));
             }
             OptionKind::Shortable => typed.where_shortable = true,
-            OptionKind::SizeWeight(_) => self.refuse(option, "size weight"),
-            OptionKind::SizeRisk(..) => self.refuse(option, "size risk"),
-            OptionKind::Stop(_) => self.refuse(option, "stop"),
-            OptionKind::PostOnly => self.refuse(option, "post_only"),
-            OptionKind::Strength(_) => self.refuse(option, "strength"),
+            OptionKind::SizeWeight(share) => {
+                typed.size = self.expect(share, &Unit::Num, "a weight").map(Size::Weight);
+            }
+            OptionKind::SizeRisk(share, stop) => {
+                let share = self.expect(share, &Unit::Num, "a share of the capital");
+                let stop = self.expect(stop, &Unit::Price, "a stop");
+                typed.stop.clone_from(&stop);
+                typed.size = share.zip(stop).map(|(share, stop)| Size::Risk(share, stop));
+            }
+            OptionKind::Stop(stop) => {
+                let stop = self.expect(stop, &Unit::Price, "a stop");
+                if typed.stop.is_some() {
+                    let message = "`size risk ... stop` has given the stop";
+                    self.diagnostics.push(Diagnostic::error("R0308", option.span, message));
+                }
+                typed.stop = stop;
+            }
+            OptionKind::PostOnly => typed.post_only = true,
+            OptionKind::Strength(strength) => {
+                typed.strength = self.expect(strength, &Unit::Num, "a strength");
+            }
         }
     }
 
-    fn refuse(&mut self, option: &OrderOption, what: &str) {
-        self.diagnostics.push(unsupported_part(option.span, what));
+    /// Types a `quote`.
+    fn quote(&mut self, written: &Quote<'_>, doc: &str, span: Span) -> Option<QuoteRule> {
+        let rule = self.rule_name(written.code, doc, None, span);
+        let when = self.optional(written.filter.when.as_ref());
+        let when = self.truth_of(when, span);
+        let unless = self.optional(written.filter.unless.as_ref());
+        let (mut bid, mut ask) = (None, None);
+        for (is_bid, price, size) in written.legs {
+            let side = if *is_bid { &mut bid } else { &mut ask };
+            let place = price.span;
+            let typed = (self.expect(price, &Unit::Price, "the price of a leg"), self.size(size));
+            if side.replace(typed).is_some() {
+                let message = format!("a second {}", if *is_bid { "bid" } else { "offer" });
+                let fault = Diagnostic::error("R0308", place, message);
+                self.diagnostics.push(fault.help("another quote may have it"));
+            }
+        }
+        let (mut ttl, mut post_only) = (None, false);
+        for option in written.options {
+            match &option.kind {
+                OptionKind::PostOnly => post_only = true,
+                OptionKind::Ttl(life) => ttl = Some(self.time_to_live(life)),
+                // The grammar has no other option here.
+                OptionKind::Size(_)
+                | OptionKind::SizeWeight(_)
+                | OptionKind::SizeRisk(..)
+                | OptionKind::Stop(_)
+                | OptionKind::Price(_)
+                | OptionKind::AtMarket(_)
+                | OptionKind::Tif(_)
+                | OptionKind::Strength(_)
+                | OptionKind::Shortable => {}
+            }
+        }
+        let replace = self.optional(written.replace);
+        let leg = |typed: Option<(Option<Expr>, Option<Expr>)>| match typed {
+            None => Some(None),
+            Some((price, size)) => price.zip(size).map(Some),
+        };
+        Some(QuoteRule {
+            rule,
+            when: when?,
+            unless: unless.ok()?,
+            bid: leg(bid)?,
+            ask: leg(ask)?,
+            ttl: match ttl {
+                Some(life) => Some(life?),
+                None => None,
+            },
+            post_only,
+            replace: replace.ok()?,
+        })
+    }
+
+    /// Types a `cancel`.
+    fn cancel(
+        &mut self,
+        code: &ast::Name,
+        filter: &ast::Filter,
+        doc: &str,
+        span: Span,
+    ) -> Option<CancelRule> {
+        let rule = self.rule_name(code, doc, None, span);
+        let when = self.optional(filter.when.as_ref());
+        let when = self.truth_of(when, span);
+        let unless = self.optional(filter.unless.as_ref());
+        Some(CancelRule { rule, when: when?, unless: unless.ok()? })
+    }
+
+    /// The grammar demands a condition.
+    fn truth_of(&mut self, when: Result<Option<Expr>, Reported>, span: Span) -> Option<Expr> {
+        match when {
+            Ok(Some(when)) => Some(when),
+            Ok(None) => self.fail(Diagnostic::error("R0107", span, "a condition is missing")),
+            Err(Reported) => None,
+        }
+    }
+
+    /// Types a time to live, which must be some time.
+    fn time_to_live(&mut self, ttl: &ast::Expr) -> Option<Expr> {
+        let typed = self.expect(ttl, &Unit::Duration, "a time to live")?;
+        if self.may_be_nothing(&typed) {
+            let fault = Diagnostic::error("R0318", typed.span, "may be zero or less");
+            let help = "leave `ttl` out for an order that rests until cancelled";
+            return self.fail(fault.help(help));
+        }
+        Some(typed)
     }
 
     /// A size is a quantity, or money at the order's price.

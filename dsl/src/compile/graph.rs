@@ -66,6 +66,8 @@ pub(crate) struct Graph {
     nodes: Vec<Node>,
     shared: BTreeMap<(u8, Shape, [NodeId; 4]), NodeId>,
     section: u8,
+    /// Roots that are read after another section has run.
+    pub(crate) later: Vec<NodeId>,
     /// Steps of the trigger between two runs of each section; the first has one.
     pace: Vec<u64>,
     fault: Option<Fault>,
@@ -324,6 +326,9 @@ impl Graph {
         }
         for root in roots {
             hold(*root, 0);
+        }
+        for root in &self.later {
+            hold(*root, u8::MAX);
         }
         held.into_iter().map(|places| places.into_iter().collect()).collect()
     }

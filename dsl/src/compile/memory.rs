@@ -8,8 +8,8 @@ use crate::evaluate::readout::Readout;
 use crate::evaluate::{IntakeCode, OccasionCode, StateCode, UpdateCode};
 use crate::memory::{MemorySpec, Reach, StateSpec, WindowSpec};
 use crate::typed::{
-    Cooldown, Expr, ExprKind, Extent, Fold, Occasion, RiskBlock, State, StateUpdate, Throttle,
-    Unit, Window,
+    Cooldown, Expr, ExprKind, Extent, Fold, Occasion, RiskBlock, State, StateUpdate, Strategy,
+    Throttle, Unit, Window,
 };
 use crate::value::Value;
 
@@ -34,6 +34,18 @@ impl<'a> Keeps<'a> {
             cooldowns: &block.cooldowns,
             throttles: &block.throttles,
             block: Some(block),
+        }
+    }
+
+    /// Returns that of a strategy, which has neither windows nor rates.
+    pub(crate) fn of_strategy(strategy: &'a Strategy) -> Self {
+        Self {
+            states: &strategy.states,
+            updates: &strategy.updates,
+            windows: &[],
+            cooldowns: &[],
+            throttles: &[],
+            block: None,
         }
     }
 

@@ -5,16 +5,43 @@ use model::order::AccountKind;
 
 use super::graph::{Age, NodeId};
 use super::lower::{Lower, Names};
+use super::memory::{self, Keeps};
 use super::number::Num;
 use super::{Binding, distinct, fault, over_budget};
 use crate::diagnostics::Diagnostic;
 use crate::evaluate::readout::Readout;
-use crate::evaluate::{Cost, FrameCode, RuleCode, Section, SizeCode, StrategyCode};
+use crate::evaluate::{
+    CancelCode, Cost, FrameCode, OccasionCode, QuoteCode, RuleCode, Section, SizeCode, StrategyCode,
+};
 use crate::indicator::Wma;
 use crate::indicator::{FINER, RATIO_SCALE, SeriesSpec};
 use crate::limits::SERIES_LENGTH_MAX;
-use crate::typed::{Compare, Expr, Indicator, Series, Step, Strategy, StrategyRule, Trigger, Unit};
+use crate::memory::MemorySpec;
+use crate::typed::{
+    CancelRule, Compare, Expr, Indicator, Occasion, QuoteRule, Series, Size, Step, Strategy,
+    StrategyRule, Trigger, Unit,
+};
 use crate::value::Value;
+
+/// On what a strategy's states may change.
+const HEARD: [Occasion; 6] = [
+    Occasion::Bar,
+    Occasion::Book,
+    Occasion::Trade,
+    Occasion::Fill,
+    Occasion::Closed,
+    Occasion::Timer,
+];
+
+/// A strategy in nodes, before these have registers.
+struct Parts {
+    series: Vec<SeriesSpec>,
+    rules: Vec<RuleCode>,
+    quotes: Vec<QuoteCode>,
+    cancels: Vec<CancelCode>,
+    memory: MemorySpec,
+    occasions: Vec<(Occasion, u8, OccasionCode)>,
+}
 
 pub(crate) fn bind(
     strategy: &Strategy,
@@ -23,36 +50,24 @@ pub(crate) fn bind(
     let names = Names {
         block: &strategy.name,
         params: &strategy.params,
-        states: &[],
+        states: &strategy.states,
         windows: &[],
         lets: &strategy.lets,
     };
     let mut lower = Lower::new(binding, names, strategy.series.len());
-    frames(strategy, &mut lower);
-    let mut declared = Vec::new();
-    for step in &strategy.order {
-        if let Step::Series(index) = *step
-            && let Some(one) = strategy.series.get(index)
-            && lower.series.get(index).is_some_and(Option::is_none)
-        {
-            let outer = lower.enter_frame(one.frame);
-            let result = series(one, &mut declared, &mut lower);
-            lower.graph.go_to(outer);
-            if let Some(slot) = lower.series.get_mut(index) {
-                *slot = result;
-            }
-        }
-    }
-    let mut rules: Vec<_> = strategy.rules.iter().map(|one| rule(one, &mut lower)).collect();
+    let mut parts = lowered(strategy, &mut lower);
     if !lower.found.is_empty() {
         return Err(distinct(lower.found));
     }
     let Age { known, settled } = lower.graph.age();
     let framed = std::mem::take(&mut lower.frames);
-    let roots = roots(&rules);
+    let mut roots = roots(&parts.rules, &parts.quotes, &parts.cancels);
+    let first = roots.len();
+    parts.occasions.iter().for_each(|(_, _, code)| memory::roots(code, &mut roots));
+    lower.graph.later.extend(roots.iter().skip(first));
     let mut layout =
         lower.graph.lay_out(&roots).map_err(|found| fault(&strategy.name, strategy.span, found))?;
-    let section = layout.sections.first_mut().map(std::mem::take).unwrap_or_default();
+    let section = layout.take_section(0);
     let frames: Vec<FrameCode> = framed
         .into_iter()
         .map(|(length_ns, section)| FrameCode {
@@ -61,31 +76,98 @@ pub(crate) fn bind(
             held: layout.held.get(usize::from(section)).cloned().unwrap_or_default(),
         })
         .collect();
-    for rule in &mut rules {
-        relocate(rule, |node| layout.place(node));
+    for (_, section, code) in &mut parts.occasions {
+        code.section = layout.take_section(*section);
     }
-    let sections = || frames.iter().map(|frame| &frame.section).chain([&section]);
-    let cost = Cost {
-        ops: sections().map(Section::ops).fold(0, usize::saturating_add),
-        checked_ops: sections().map(Section::checked_ops).fold(0, usize::saturating_add),
-        registers: layout.registers_used,
-        state_bytes: declared.iter().map(SeriesSpec::bytes).sum(),
-    };
+    parts.relocate(|node| layout.place(node));
+    let cost = cost(&parts, &section, &frames, layout.registers_used);
     if let Some(over) = over_budget(&strategy.name, strategy.span, strategy.budget, cost.ops) {
         return Err(vec![over]);
     }
+    let Parts { series, rules, quotes, cancels, memory, occasions } = parts;
+    // With occasions only: nothing else reads what a step has said.
+    let kept = if occasions.is_empty() { None } else { layout.held.first().cloned() };
     Ok(StrategyCode {
         trigger: strategy.trigger,
         rules,
+        quotes,
+        cancels,
+        active: strategy.active,
+        memory,
+        occasions: occasions.into_iter().map(|(on, _, code)| (on, code)).collect(),
+        kept: kept.unwrap_or_default(),
         reads: section.loads.iter().map(|load| load.input).collect(),
         section,
-        series: declared,
+        series,
         frames,
         registers: layout.registers,
         cost,
         warmup: known,
         stability: settled,
     })
+}
+
+/// Lowers everything that a strategy says.
+fn lowered<'a>(strategy: &'a Strategy, lower: &mut Lower<'a>) -> Parts {
+    frames(strategy, lower);
+    let mut declared = Vec::new();
+    for step in &strategy.order {
+        if let Step::Series(index) = *step
+            && let Some(one) = strategy.series.get(index)
+            && lower.series.get(index).is_some_and(Option::is_none)
+        {
+            let outer = lower.enter_frame(one.frame);
+            let result = series(one, &mut declared, lower);
+            lower.graph.go_to(outer);
+            if let Some(slot) = lower.series.get_mut(index) {
+                *slot = result;
+            }
+        }
+    }
+    let rules = strategy.rules.iter().map(|one| rule(one, lower)).collect();
+    let quotes = strategy.quotes.iter().map(|one| quote(one, lower)).collect();
+    let cancels = strategy.cancels.iter().map(|one| cancel(one, lower)).collect();
+    let keeps = Keeps::of_strategy(strategy);
+    let memory = memory::spec(keeps, lower);
+    let mut occasions = Vec::new();
+    for on in HEARD {
+        if strategy.updates.iter().any(|update| update.on == on) {
+            let section = lower.graph.add_section(1);
+            let outer = lower.graph.go_to(section);
+            occasions.push((on, section, memory::occasion(keeps, on, lower)));
+            lower.graph.go_to(outer);
+        }
+    }
+    Parts { series: declared, rules, quotes, cancels, memory, occasions }
+}
+
+/// Returns what a step and its occasions cost together.
+fn cost(parts: &Parts, section: &Section, frames: &[FrameCode], registers: usize) -> Cost {
+    let longer = frames.iter().map(|frame| &frame.section);
+    let heard = parts.occasions.iter().map(|(_, _, code)| &code.section);
+    let sections: Vec<&Section> = longer.chain(heard).chain([section]).collect();
+    let sum = |of: fn(&Section) -> usize| {
+        sections.iter().map(|section| of(section)).fold(0, usize::saturating_add)
+    };
+    let bytes = parts.series.iter().map(SeriesSpec::bytes);
+    Cost {
+        ops: sum(Section::ops),
+        checked_ops: sum(Section::checked_ops),
+        registers,
+        state_bytes: bytes.fold(parts.memory.bytes(1), usize::saturating_add),
+    }
+}
+
+impl Parts {
+    /// Gives everything that is read after a step the registers of its nodes.
+    fn relocate(&mut self, place: impl Fn(NodeId) -> u16) {
+        self.rules.iter_mut().for_each(|rule| relocate(rule, &place));
+        self.quotes.iter_mut().for_each(|quote| relocate_quote(quote, &place));
+        for cancel in &mut self.cancels {
+            [cancel.when, cancel.unless] = [cancel.when, cancel.unless].map(&place);
+        }
+        self.occasions.iter_mut().for_each(|(_, _, code)| memory::relocate(code, &place));
+    }
 }
 
 /// Adds a section for each length of bars that is longer than the trigger's.
@@ -252,7 +334,8 @@ fn rule<'a>(rule: &'a StrategyRule, lower: &mut Lower<'a>) -> RuleCode {
         span: rule.rule.span,
         exit: rule.exit,
         long: rule.long,
-        ioc: rule.ioc,
+        tif: rule.tif,
+        post_only: rule.post_only,
         at_market: rule.price.is_none(),
         where_shortable: rule.where_shortable,
         sized: rule.size.is_some(),
@@ -260,16 +343,57 @@ fn rule<'a>(rule: &'a StrategyRule, lower: &mut Lower<'a>) -> RuleCode {
         when: if never { lower.graph.constant(Value::FALSE) } else { when },
         unless: lower.condition(rule.unless.as_ref(), false),
         size: rule.size.as_ref().map(|size| size_code(size, lower)),
-        price: rule.price.as_ref().map(|price| {
-            let (scale, tick) = (instrument.price_scale, instrument.tick.0);
-            read(price, scale.decimals(), i128::from(tick), lower)
-        }),
+        price: rule.price.as_ref().map(|price| on_tick(price, lower)),
         protect: rule.protect.as_ref().map(|band| read(band, RATE_SCALE, 1, lower)),
         ttl: rule.ttl.as_ref().map(|ttl| read(ttl, 0, 1, lower)),
+        stop: rule.stop.as_ref().map(|stop| on_tick(stop, lower)),
+        strength: rule.strength.as_ref().map(|strength| read(strength, RATE_SCALE, 1, lower)),
     }
 }
 
-fn size_code<'a>(size: &'a Expr, lower: &mut Lower<'a>) -> SizeCode {
+fn quote<'a>(quote: &'a QuoteRule, lower: &mut Lower<'a>) -> QuoteCode {
+    lower.enter(&quote.rule);
+    let leg = |leg: &'a Option<(Expr, Expr)>, lower: &mut Lower<'a>| {
+        leg.as_ref().map(|(price, size)| (on_tick(price, lower), amount_code(size, lower)))
+    };
+    QuoteCode {
+        code: quote.rule.code.clone(),
+        post_only: quote.post_only,
+        has_ttl: quote.ttl.is_some(),
+        when: lower.condition(Some(&quote.when), true),
+        unless: lower.condition(quote.unless.as_ref(), false),
+        bid: leg(&quote.bid, lower),
+        ask: leg(&quote.ask, lower),
+        ttl: quote.ttl.as_ref().map(|ttl| read(ttl, 0, 1, lower)),
+        replace: quote.replace.as_ref().map(|replace| lower.condition(Some(replace), false)),
+    }
+}
+
+fn cancel<'a>(cancel: &'a CancelRule, lower: &mut Lower<'a>) -> CancelCode {
+    lower.enter(&cancel.rule);
+    CancelCode {
+        code: cancel.rule.code.clone(),
+        when: lower.condition(Some(&cancel.when), true),
+        unless: lower.condition(cancel.unless.as_ref(), false),
+    }
+}
+
+/// Reads a price of an order: on the tick.
+fn on_tick<'a>(price: &'a Expr, lower: &mut Lower<'a>) -> Readout {
+    let instrument = lower.binding.instrument;
+    let (scale, tick) = (instrument.price_scale, instrument.tick.0);
+    read(price, scale.decimals(), i128::from(tick), lower)
+}
+
+fn size_code<'a>(size: &'a Size, lower: &mut Lower<'a>) -> SizeCode {
+    match size {
+        Size::Amount(amount) => amount_code(amount, lower),
+        Size::Weight(share) => SizeCode::Weight(read(share, RATE_SCALE, 1, lower)),
+        Size::Risk(share, _) => SizeCode::Risk(read(share, RATE_SCALE, 1, lower)),
+    }
+}
+
+fn amount_code<'a>(size: &'a Expr, lower: &mut Lower<'a>) -> SizeCode {
     if matches!(size.unit, Unit::Money(_)) {
         lower.in_quote(size);
         return SizeCode::Money(read(size, MONEY_SCALE, 1, lower));
@@ -284,11 +408,25 @@ fn read<'a>(expr: &'a Expr, decimals: u8, step: i128, lower: &mut Lower<'a>) -> 
     lower.graph.readout(number, decimals, step)
 }
 
+fn size_readout(size: &mut SizeCode) -> &mut Readout {
+    match size {
+        SizeCode::Qty(readout)
+        | SizeCode::Money(readout)
+        | SizeCode::Weight(readout)
+        | SizeCode::Risk(readout) => readout,
+    }
+}
+
 fn readouts(rule: &mut RuleCode) -> impl Iterator<Item = &mut Readout> {
-    let size = rule.size.as_mut().map(|size| match size {
-        SizeCode::Qty(readout) | SizeCode::Money(readout) => readout,
-    });
-    size.into_iter().chain(&mut rule.price).chain(&mut rule.protect).chain(&mut rule.ttl)
+    let size = rule.size.as_mut().map(size_readout);
+    let terms = [&mut rule.price, &mut rule.protect, &mut rule.ttl];
+    let terms = terms.into_iter().chain([&mut rule.stop, &mut rule.strength]);
+    size.into_iter().chain(terms.flatten())
+}
+
+fn quote_readouts(quote: &mut QuoteCode) -> impl Iterator<Item = &mut Readout> {
+    let legs = [&mut quote.bid, &mut quote.ask].into_iter().flatten();
+    legs.flat_map(|(price, size)| [price, size_readout(size)]).chain(&mut quote.ttl)
 }
 
 fn relocate(rule: &mut RuleCode, place: impl Fn(NodeId) -> u16) {
@@ -299,15 +437,27 @@ fn relocate(rule: &mut RuleCode, place: impl Fn(NodeId) -> u16) {
     }
 }
 
+fn relocate_quote(quote: &mut QuoteCode, place: impl Fn(NodeId) -> u16) {
+    [quote.when, quote.unless] = [quote.when, quote.unless].map(&place);
+    quote.replace = quote.replace.map(&place);
+    for readout in quote_readouts(quote) {
+        readout.relocate(&place);
+    }
+}
+
 /// Returns everything that is read after a step.
-fn roots(rules: &[RuleCode]) -> Vec<NodeId> {
+fn roots(rules: &[RuleCode], quotes: &[QuoteCode], cancels: &[CancelCode]) -> Vec<NodeId> {
     let mut roots = Vec::new();
     for rule in rules {
         roots.extend([rule.when, rule.unless]);
-        for readout in readouts(&mut rule.clone()) {
-            roots.push(readout.num);
-            roots.extend(readout.den);
-        }
+        readouts(&mut rule.clone()).for_each(|readout| memory::readout_roots(readout, &mut roots));
     }
+    for quote in quotes {
+        roots.extend([quote.when, quote.unless]);
+        roots.extend(quote.replace);
+        let mut copy = quote.clone();
+        quote_readouts(&mut copy).for_each(|readout| memory::readout_roots(readout, &mut roots));
+    }
+    roots.extend(cancels.iter().flat_map(|cancel| [cancel.when, cancel.unless]));
     roots
 }

@@ -11,7 +11,7 @@ use crate::evaluate::{CapBound, Input, OrderTerms, Outcome, Part, RiskCode, Size
 use crate::schema::Field;
 use crate::typed::{
     Arith, Asset, AssetArg, Compare, ExprKind, Function, Indicator, LatchEnd, Measure, RiskBlock,
-    Unit,
+    Size, Unit,
 };
 use crate::value::{Truth, Value};
 
@@ -406,10 +406,10 @@ fn a_strategy_crosses_its_averages_and_asks_for_terms_on_the_grid() {
     let series_of = |index| expr(ExprKind::Series(index), Unit::Price);
     let ten_ticks = expr(ExprKind::Ticks(10), Unit::Price);
     rule.price = Some(arith(Arith::Add, series_of(0), ten_ticks, Unit::Price));
-    rule.size = Some(arith(Arith::Div, usdt(500), close(), Unit::Qty));
+    rule.size = Some(Size::Amount(arith(Arith::Div, usdt(500), close(), Unit::Qty)));
     rule.ttl = Some(expr(ExprKind::Number { mantissa: 30, decimals: 0 }, Unit::Duration));
     let mut spend = enter("SPEND", expr(ExprKind::Bool(true), Unit::Bool));
-    spend.size = Some(usdt(3));
+    spend.size = Some(Size::Amount(usdt(3)));
     spend.protect = Some(number(5, 3));
     let averages = vec![
         series(Indicator::Sma, vec![close()], Some(3)),
@@ -435,7 +435,8 @@ fn a_strategy_crosses_its_averages_and_asks_for_terms_on_the_grid() {
     let terms = code.order(0, Side::Buy, &registers);
     let size = Some(SizeTerms::Qty(Value::known(1_250_000)));
     let (price, ttl_ns) = (Some(Value::known(250)), Value::known(30));
-    assert_eq!(terms, OrderTerms { size, price, protect: None, ttl_ns });
+    let (protect, stop, strength) = (None, None, None);
+    assert_eq!(terms, OrderTerms { size, price, protect, ttl_ns, stop, strength });
     let spent = code.order(1, Side::Buy, &registers);
     assert_eq!(spent.size, Some(SizeTerms::Money(Value::known(3 * USD))));
     assert_eq!((spent.price, spent.protect), (None, Some(Value::known(5_000_000))));

@@ -5,7 +5,6 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use crate::sync::Arc;
 use model::event::{Body, Event};
 use model::id::OrderNo;
-use model::order::Action;
 
 use super::counter::Counter;
 use super::point::{Interval, Station};
@@ -248,7 +247,7 @@ impl Active {
     #[expect(clippy::wildcard_enum_match_arm, reason = "two kinds are points")]
     fn told(&mut self, event: &Event) {
         match event.body() {
-            Body::Signal(signal) if matches!(signal.action, Action::Enter | Action::Exit) => {
+            Body::Signal(signal) if signal.action.asks_for_order() => {
                 let order = OrderNo::new(event.seq, signal.ordinal).raw();
                 let now = self.counter.now();
                 self.trail.note_order(Which::Signal, order, self.message, now);

@@ -11,7 +11,7 @@ use dsl::typed::{Effect, Measure};
 use model::event::{Decision, DecisionRules, Event, Signal};
 use model::id::{InstrumentId, OrderNo};
 use model::instrument::{Instrument, Kind};
-use model::num::{MONEY_SCALE, Money, Qty, Rounding, mul_div, pow10};
+use model::num::{MONEY_SCALE, Money, Price, Qty, Rounding, mul_div, pow10};
 use model::order::{Cause, Verdict};
 use model::reject::{Code, Reject};
 use model::time::Nanos;
@@ -77,10 +77,21 @@ impl Judgement {
 
 impl Risk {
     /// Judges a signal and writes the verdict; an approved order counts from here on.
-    pub(super) fn judge(&mut self, event: &Event, signal: &Signal, out: &mut Out) {
+    /// `stop` is where its loss is to be cut, `refused` why its size is not known.
+    pub(super) fn judge(
+        &mut self,
+        event: &Event,
+        signal: &Signal,
+        (stop, refused): (Option<Price>, Option<Reject>),
+        out: &mut Out,
+    ) {
         let id = event.instrument;
         self.changed(event, out);
         let Some(mut judgement) = self.begin(event, signal) else { return };
+        judgement.order.stop = stop;
+        if let Some(reject) = refused {
+            judgement.refuse(built_in(reject));
+        }
         self.judge_latches(id, &mut judgement);
         if !judgement.refused_for_certain() {
             self.judge_caps(id, &mut judgement);

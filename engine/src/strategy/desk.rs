@@ -5,11 +5,12 @@
 //! what a cap or the market left of it is worked on again.
 
 use dsl::evaluate::{OrderTerms, SizeTerms};
-use model::event::{Event, Signal};
+use dsl::value::Value;
+use model::event::{Event, Payload, Signal, SignalTerms};
 use model::id::OrderNo;
 use model::instrument::{Instrument, Kind};
 use model::num::{MONEY_SCALE, Money, Price, Qty, Rounding, mul_div, pow10};
-use model::order::{Action, Side, TimeInForce};
+use model::order::{Action, Side, SizeKind, TimeInForce};
 
 use super::instance::{Entry, ExitTarget, Instance};
 use crate::market::Market;
@@ -25,13 +26,21 @@ pub(super) struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    fn send(&mut self, signal: Signal) -> OrderNo {
+    /// Sends a signal, what it says beyond its fields in front of it.
+    pub(super) fn send(&mut self, signal: Signal, terms: Option<SignalTerms>) -> OrderNo {
         let order = OrderNo::new(self.event.seq, *self.ordinal);
         *self.ordinal = self.ordinal.saturating_add(1);
-        let Event { seq, ts, instrument, .. } = *self.event;
-        let signal = Signal { ordinal: order.ordinal(), ..signal };
-        self.out.push(Event::new(seq, ts, instrument, &signal));
+        let ordinal = order.ordinal();
+        if let Some(terms) = terms {
+            self.tell(&SignalTerms { ordinal, ..terms });
+        }
+        self.tell(&Signal { ordinal, ..signal });
         order
+    }
+
+    pub(super) fn tell<P: Payload>(&mut self, payload: &P) {
+        let Event { seq, ts, instrument, .. } = *self.event;
+        self.out.push(Event::new(seq, ts, instrument, payload));
     }
 
     /// Opens from flat. An opposite position is closed first.
@@ -45,20 +54,23 @@ impl Desk<'_> {
         }
         let flat = instance.is_flat(self.instrument, self.market);
         let held_long = instance.ledger.qty.0 > 0;
-        if !flat && held_long == long {
+        let terms = instance.code.order(rule, side, &instance.registers);
+        // A weight is a target: its order is the difference to what is held, either way.
+        let target = matches!(terms.size, Some(SizeTerms::Weight(_)));
+        if !flat && held_long == long && !target {
             return false;
         }
-        let terms = instance.code.order(rule, side, &instance.registers);
         let Some(mut signal) = self.terms(instance, rule, side, &terms) else { return false };
         let Some(qty) = self.size(&terms, &signal) else { return false };
-        if flat {
+        let Ok(more) = more_terms(instance, &terms) else { return false };
+        if flat || target {
             self.give_up_exit(instance);
         } else if instance.exit.is_none_or(|exit| exit.is_done()) {
             self.aim(instance, ExitTarget::at_market(rule, side.opposite()));
         }
         signal.qty = qty;
         signal.action = Action::Enter;
-        instance.enter = Some(Entry { order: self.send(signal), side, withdrawn: false });
+        instance.enter = Some(Entry { order: self.send(signal, more), side, withdrawn: false });
         true
     }
 
@@ -78,6 +90,9 @@ impl Desk<'_> {
         let held = !flat && (instance.ledger.qty.0 > 0) == long;
         if !held && opens.is_none() {
             return false;
+        }
+        if held {
+            self.withdraw_legs(instance, Some(closes));
         }
         if let Some(working) = instance.exit.as_mut().filter(|exit| !exit.is_done())
             && working.closes.is_some_and(|side| side != closes)
@@ -111,7 +126,7 @@ impl Desk<'_> {
             price: limit,
             protect: terms.protect.and_then(|band| band.number()),
             ttl_ns: signal.ttl_ns,
-            ioc: signal.tif == TimeInForce::Ioc,
+            tif: signal.tif,
             closes: Some(closes),
             left,
             order: None,
@@ -125,7 +140,7 @@ impl Desk<'_> {
     }
 
     /// Cancels the working entry, once.
-    fn withdraw_entry(&mut self, instance: &mut Instance) {
+    pub(super) fn withdraw_entry(&mut self, instance: &mut Instance) {
         self.cancel(instance, Action::CancelEntries);
         if let Some(entry) = &mut instance.enter {
             entry.withdrawn = true;
@@ -154,9 +169,15 @@ impl Desk<'_> {
     }
 
     fn cancel(&mut self, instance: &Instance, action: Action) {
-        let Event { seq, ts, instrument, .. } = *self.event;
-        let signal = Signal { strategy: instance.strategy, action, ..Signal::default() };
-        self.out.push(Event::new(seq, ts, instrument, &signal));
+        self.tell(&Signal { strategy: instance.strategy, action, ..Signal::default() });
+    }
+
+    /// `cancel`: withdraws the entry and all quotes. An exit works on: nobody is trapped.
+    pub(super) fn withdraw_all(&mut self, instance: &mut Instance) {
+        if instance.enter.is_some_and(|entry| !entry.withdrawn) {
+            self.withdraw_entry(instance);
+        }
+        self.withdraw_legs(instance, None);
     }
 
     /// Sends the order of an exit target for what is left of it.
@@ -172,7 +193,7 @@ impl Desk<'_> {
         // An entry that still adds to the position, or may still open one, goes first: its cancel
         // is on its way, and the exit follows on its end. Both at once would trade with each other.
         let opens = |entry: Entry| if flat { entry.withdrawn } else { entry.side == held };
-        if instance.enter.is_some_and(opens) {
+        if instance.enter.is_some_and(opens) || (!flat && instance.quotes_on(held)) {
             return;
         }
         let whole = instance.closable(self.instrument);
@@ -188,7 +209,6 @@ impl Desk<'_> {
             let mark = self.market.last_mark();
             self.market.protected_price(self.instrument, side, band, mark)
         });
-        let ioc = at_market || target.ioc;
         let signal = Signal {
             price: price.unwrap_or_default(),
             qty,
@@ -198,12 +218,12 @@ impl Desk<'_> {
             ordinal: 0,
             action: Action::Exit,
             side,
-            tif: if ioc { TimeInForce::Ioc } else { TimeInForce::Gtc },
+            tif: if at_market { TimeInForce::Ioc } else { target.tif },
             priced: price.is_some(),
             protected: at_market,
             post_only: false,
         };
-        let order = self.send(signal);
+        let order = self.send(signal, None);
         if let Some(target) = &mut instance.exit {
             target.order = Some(order);
             target.due = false;
@@ -251,16 +271,22 @@ impl Desk<'_> {
             ordinal: 0,
             action: if code.exit { Action::Exit } else { Action::Enter },
             side,
-            tif: if at_market || code.ioc { TimeInForce::Ioc } else { TimeInForce::Gtc },
+            tif: if at_market && code.tif == TimeInForce::Gtc {
+                TimeInForce::Ioc
+            } else {
+                code.tif
+            },
             priced: price.is_some(),
             protected: at_market,
-            post_only: false,
+            post_only: code.post_only,
         })
     }
 
     /// Returns the quantity a rule asks for, rounded down to the lot; `None` when it is unknown.
-    fn size(&self, terms: &OrderTerms, signal: &Signal) -> Option<Qty> {
+    pub(super) fn size(&self, terms: &OrderTerms, signal: &Signal) -> Option<Qty> {
         match terms.size? {
+            // Risk finds the quantity: only it knows the capital.
+            SizeTerms::Weight(share) | SizeTerms::Risk(share) => share.number().map(|_| Qty(0)),
             SizeTerms::Qty(qty) => Some(self.instrument.floor_lot(qty.number()?)),
             SizeTerms::Money(amount) => {
                 let decimals = self
@@ -275,4 +301,34 @@ impl Desk<'_> {
             }
         }
     }
+}
+
+/// A stated term is not known.
+struct Unknown;
+
+/// Returns what a signal says beyond its fields, if anything.
+fn more_terms(instance: &Instance, terms: &OrderTerms) -> Result<Option<SignalTerms>, Unknown> {
+    let word =
+        |value: Value| value.number().and_then(|number| i64::try_from(number).ok()).ok_or(Unknown);
+    let (size, share) = match terms.size {
+        Some(SizeTerms::Weight(share)) => (SizeKind::Weight, word(share)?),
+        Some(SizeTerms::Risk(share)) => (SizeKind::Risk, word(share)?),
+        Some(SizeTerms::Qty(_) | SizeTerms::Money(_)) | None => (SizeKind::Qty, 0),
+    };
+    let stop = terms.stop.map(word).transpose()?;
+    if stop.is_some_and(|stop| stop <= 0) {
+        return Err(Unknown);
+    }
+    let strength = terms.strength.map(word).transpose()?;
+    let says_more = size != SizeKind::Qty || stop.is_some() || strength.is_some();
+    Ok(says_more.then_some(SignalTerms {
+        stop: Price(stop.unwrap_or(0)),
+        share,
+        strength: strength.unwrap_or(0),
+        strategy: instance.strategy,
+        ordinal: 0,
+        size,
+        stopped: stop.is_some(),
+        strong: strength.is_some(),
+    }))
 }

@@ -1,12 +1,15 @@
 //! How strategies read the world: the market and their own ledger, nothing of any account.
 
-use dsl::evaluate::{Facts, Input};
+use dsl::evaluate::{Facts, Input, Recall};
+use dsl::memory::Memory;
 use dsl::schema::Field;
 use dsl::value::Value;
 use model::instrument::Instrument;
+use model::num::Price;
 use model::time::Nanos;
 
-use crate::facts::{market, position, price, qty};
+use super::ledger::{ClosedView, FillView};
+use crate::facts::{market, money, position, price, qty};
 use crate::market::{ClosedBar, Market};
 use crate::portfolio::position::Position;
 
@@ -15,10 +18,19 @@ use crate::portfolio::position::Position;
 pub(super) struct StrategyFacts<'a> {
     pub(super) market: &'a Market,
     pub(super) instrument: &'a Instrument,
-    pub(super) bar: Option<&'a ClosedBar>,
+    pub(super) bar: Option<ClosedBar>,
     /// Own fills only, dust left out.
     pub(super) position: Position,
     pub(super) now: Nanos,
+    /// Prices of the own working quote.
+    pub(super) quoted: [Option<Price>; 2],
+    pub(super) memory: &'a Memory,
+    /// Index of the instrument.
+    pub(super) place: usize,
+    /// The fill at hand.
+    pub(super) fill: Option<&'a FillView>,
+    /// The round trip at hand.
+    pub(super) closed: Option<&'a ClosedView>,
 }
 
 impl Facts for StrategyFacts<'_> {
@@ -45,8 +57,27 @@ impl Facts for StrategyFacts<'_> {
                 position(&self.position, self.instrument, mark, (field, part), self.now)
                     .unwrap_or(Value::MISSING)
             }
+            Field::QuoteBid => price(self.quoted[0]),
+            Field::QuoteAsk => price(self.quoted[1]),
+            Field::FillPrice => price(self.fill.map(|fill| fill.price)),
+            Field::FillQty => qty(self.fill.map(|fill| fill.qty)),
+            Field::FillFee => money(self.fill.and_then(|fill| fill.fee)),
+            Field::FillPnl => money(self.fill.and_then(|fill| fill.pnl)),
+            Field::FillLiquidity => Value::of(self.fill.map(|fill| fill.liquidity as i128)),
+            Field::FillOpens => Value::of(self.fill.map(|fill| i128::from(fill.opens))),
+            Field::ClosedPnl => money(self.closed.and_then(|closed| closed.pnl)),
+            Field::ClosedDuration => {
+                Value::of(self.closed.map(|closed| i128::from(closed.duration_ns)))
+            }
             // The checker refuses a strategy that names anything else.
             _ => market(self.market, field, part, self.now).unwrap_or(Value::MISSING),
+        }
+    }
+
+    fn recall(&self, what: Recall) -> Value {
+        match what {
+            Recall::State(index) => self.memory.state(index, self.place),
+            Recall::Window(index) => self.memory.window(index, self.place, self.now, None),
         }
     }
 }

@@ -5,13 +5,15 @@ use dsl::evaluate::Registers;
 use dsl::indicator::SeriesState;
 use dsl::typed::Trigger;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
-use model::event::{Bar, Fill, OrderDone};
-use model::id::{AssetId, InstrumentId, OrderNo, StrategyId};
+use model::event::{Bar, OrderDone};
+use model::id::{InstrumentId, OrderNo, StrategyId};
 use model::instrument::{Instrument, Kind};
 use model::num::{Money, Price, Qty, Rounding};
-use model::order::{DoneReason, Side};
+use model::order::{DoneReason, Side, TimeInForce};
 use model::time::Nanos;
 
+use super::ledger::Assets;
+use super::quotes::Leg;
 use crate::market::{ClosedBar, Market};
 use crate::portfolio::as_qty;
 use crate::portfolio::position::Position;
@@ -35,7 +37,11 @@ pub(super) struct Instance {
     pub(super) enter: Option<Entry>,
     /// Target of flat and the order that works for it.
     pub(super) exit: Option<ExitTarget>,
-    base: AssetId,
+    /// Orders of the legs of its quotes: bid and offer of each.
+    pub(super) legs: Vec<Leg>,
+    /// Realised since the ledger left flat, net of fees; none when a fee is not known.
+    pub(super) trip: Option<Money>,
+    pub(super) assets: Assets,
     /// When a book trigger last ran.
     ran: Nanos,
 }
@@ -60,8 +66,8 @@ pub(super) struct ExitTarget {
     pub(super) protect: Option<i128>,
     /// Time to live of its orders, 0 for none.
     pub(super) ttl_ns: i64,
-    /// Immediate or cancel.
-    pub(super) ioc: bool,
+    /// How long its orders work.
+    pub(super) tif: TimeInForce,
     /// What it closes: a long or a short position, or none for whichever is held.
     pub(super) closes: Option<Side>,
     /// Quantity still to be closed; none for the whole position, whatever that is by then: an entry
@@ -86,7 +92,7 @@ impl ExitTarget {
             price: None,
             protect: None,
             ttl_ns: 0,
-            ioc: true,
+            tif: TimeInForce::Ioc,
             closes: Some(held),
             left: None,
             order: None,
@@ -96,7 +102,7 @@ impl ExitTarget {
 }
 
 impl Instance {
-    pub(super) fn new(source: &BoundStrategy, base: AssetId) -> Self {
+    pub(super) fn new(source: &BoundStrategy, assets: Assets) -> Self {
         Self {
             strategy: source.strategy,
             instrument: source.instrument,
@@ -109,7 +115,9 @@ impl Instance {
             ledger: Position::default(),
             enter: None,
             exit: None,
-            base,
+            legs: vec![Leg::default(); source.code.quotes().len().saturating_mul(2)],
+            trip: Some(Money::ZERO),
+            assets,
             ran: Nanos(0),
         }
     }
@@ -128,57 +136,27 @@ impl Instance {
     pub(super) fn owns(&self, order: OrderNo) -> bool {
         self.enter.is_some_and(|entry| entry.order == order)
             || self.exit.is_some_and(|exit| exit.order == Some(order))
+            || self.legs.iter().any(|leg| leg.order == Some(order))
     }
 
     /// Tells whether the exit waits for the next trigger after an order's end: its order was
     /// refused, or was immediate and found nothing, and no trigger has come since it was sent.
     pub(super) fn waits_after(&self, done: &OrderDone) -> bool {
         let own = self.exit.filter(|exit| exit.order == Some(done.order));
-        let immediate = own.is_some_and(|exit| exit.ioc || exit.price.is_none());
+        let immediate =
+            own.is_some_and(|exit| exit.tif != TimeInForce::Gtc || exit.price.is_none());
         let expired = immediate && done.reason == DoneReason::Expired && done.filled.0 == 0;
         let fruitless = done.code.0 != 0 || expired;
         fruitless && !own.is_some_and(|exit| exit.due)
-    }
-
-    /// Books a fill in the ledger. On spot a fee in the base leaves that much less of it.
-    pub(super) fn fill(
-        &mut self,
-        fill: &Fill,
-        instrument: &Instrument,
-        market: &Market,
-        now: Nanos,
-    ) {
-        let Some(qty) = instrument.qty_as_money(fill.qty) else { return };
-        let rounding = match fill.side {
-            Side::Buy => Rounding::Ceil,
-            Side::Sell => Rounding::Floor,
-        };
-        let decimals = instrument.price_scale.decimals();
-        let price = i128::from(fill.price.0);
-        let size = i128::from(fill.qty.0);
-        let Some(value) = instrument.notional(price, decimals, size, rounding) else { return };
-        let in_base = instrument.kind == Kind::Spot && fill.fee_asset == self.base;
-        let fee = if in_base && fill.side == Side::Buy { i128::from(fill.fee) } else { 0 };
-        let received = qty.0.saturating_sub(fee);
-        let delta = Money(received.saturating_mul(i128::from(fill.side.sign())));
-        // A ledger that does not fit its range is left as it was; risk's own books refuse first.
-        let mut ledger = self.ledger;
-        // Dust is no position: one that grows from it begins now.
-        if self.is_flat(instrument, market) {
-            ledger.since = now;
-        }
-        if ledger.trade(delta, value, now).is_some() {
-            self.ledger = ledger;
-        }
-        if let Some(exit) = self.exit.as_mut().filter(|exit| exit.order == Some(fill.order)) {
-            exit.left = exit.left.map(|left| Qty(left.0.saturating_sub(fill.qty.0).max(0)));
-        }
     }
 
     /// Forgets an order that has ended, and the exit target with it once it is reached.
     pub(super) fn ended(&mut self, order: OrderNo, instrument: &Instrument, market: &Market) {
         if self.enter.is_some_and(|entry| entry.order == order) {
             self.enter = None;
+        }
+        if let Some(leg) = self.legs.iter_mut().find(|leg| leg.order == Some(order)) {
+            *leg = Leg::default();
         }
         let flat = self.is_flat(instrument, market);
         if let Some(exit) = self.exit.as_mut().filter(|exit| exit.order == Some(order)) {
@@ -247,7 +225,7 @@ impl Image for Instance {
             price: None,
             protect: None,
             ttl_ns: 0,
-            ioc: false,
+            tif: TimeInForce::Gtc,
             closes: None,
             left: None,
             order: None,
@@ -257,12 +235,17 @@ impl Image for Instance {
         out.put_option(exit.price);
         out.put_option(exit.protect);
         out.put(exit.ttl_ns);
-        out.put(exit.ioc);
+        out.put(exit.tif);
         out.put_option(exit.closes);
         out.put_option(exit.left);
         out.put_option(exit.order);
         out.put(exit.due);
         out.put(self.ran);
+        out.put_len(self.legs.len());
+        for leg in &self.legs {
+            leg.save(out);
+        }
+        out.put_option(self.trip);
     }
 
     fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
@@ -288,7 +271,7 @@ impl Image for Instance {
             price: from.take_option()?,
             protect: from.take_option()?,
             ttl_ns: from.take()?,
-            ioc: from.take()?,
+            tif: from.take()?,
             closes: from.take_option()?,
             left: from.take_option()?,
             order: from.take_option()?,
@@ -296,6 +279,13 @@ impl Image for Instance {
         };
         self.exit = has_exit.then_some(exit);
         self.ran = from.take()?;
+        if from.take_len(self.legs.len())? != self.legs.len() {
+            return Err(ImageError::Range);
+        }
+        for leg in &mut self.legs {
+            *leg = Leg::load(from)?;
+        }
+        self.trip = from.take_option()?;
         Ok(())
     }
 }

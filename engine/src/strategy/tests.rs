@@ -1,11 +1,11 @@
 //! What a strategy asks for: one order at a time for an exit, none that would end as the last did,
 //! and what an exit does to its own entry.
 
-use model::event::{FeedState, Payload, Quote, Signal, Trade};
+use model::event::{DayRoll, FeedState, Payload, Quote, Signal, SignalTerms, Trade};
 use model::id::{AssetId, InstrumentId, OrderNo, Seq};
 use model::instrument;
 use model::num::{Price, Qty};
-use model::order::{Action, DoneReason, FeedStatus, Liquidity, Side};
+use model::order::{Action, DoneReason, FeedStatus, Liquidity, Side, SizeKind, TimeInForce};
 use model::reject::Code;
 use model::time::{Nanos, SECOND_NS};
 
@@ -20,6 +20,7 @@ struct Desk {
     seq: u64,
     second: i64,
     signals: Vec<(OrderNo, Signal)>,
+    terms: Vec<SignalTerms>,
 }
 
 impl Desk {
@@ -38,7 +39,8 @@ impl Desk {
         let (setup, facts) = demo_setup(kind, |facts| facts.leverage_max = leverage);
         let bound = bound(&rules, &setup, &facts);
         let strategy = Strategy::new(&setup, &facts, &bound);
-        let mut desk = Self { strategy, seq: 0, second: 1_000, signals: Vec::new() };
+        let mut desk =
+            Self { strategy, seq: 0, second: 1_000, signals: Vec::new(), terms: Vec::new() };
         desk.feed(FeedStatus::Synced);
         let (bid_qty, ask_qty) = (Qty(9_000), Qty(9_000));
         let (bid, ask) = (Price(349_999), Price(350_001));
@@ -57,6 +59,11 @@ impl Desk {
             _ => None,
         });
         self.signals = signals.collect();
+        let terms = out.events().iter().filter_map(|event| match event.body() {
+            Body::SignalTerms(terms) => Some(terms),
+            _ => None,
+        });
+        self.terms = terms.collect();
     }
 
     fn feed(&mut self, status: FeedStatus) {
@@ -275,4 +282,198 @@ fn a_perpetual_without_leverage_can_still_be_shorted() {
     let mut desk = Desk::with_leverage(1, short);
     desk.trade(350_000);
     assert_eq!(desk.order().1.side, Side::Sell);
+}
+
+const QUOTES: &str = "
+    let px = market.last
+    quote BOTH
+      when px >= 340_000 ticks
+      bid px - 10 ticks size 2 lots
+      ask px + 10 ticks size 3 lots
+      ttl 5s
+      post_only
+      replace when abs(px - 10 ticks - quote.bid) > 3 ticks
+    cancel AWAY when px > 360_000 ticks
+    exit long OUT when position.qty >= 2 lots price px";
+
+fn sides(desk: &Desk) -> Vec<(Action, Side, i64)> {
+    desk.signals.iter().map(|(_, signal)| (signal.action, signal.side, signal.price.0)).collect()
+}
+
+#[test]
+fn a_quote_works_its_legs_until_it_is_replaced_or_ends() {
+    let mut desk = Desk::new(QUOTES);
+    desk.trade(350_000);
+    let (quote, cancel) = (Action::Quote, Action::CancelQuote);
+    assert_eq!(sides(&desk), [(quote, Side::Buy, 349_990), (quote, Side::Sell, 350_010)]);
+    let [(bid, first), (ask, second)] = desk.signals[..] else { panic!("two legs") };
+    assert_eq!((first.qty, second.qty), (Qty(2), Qty(3)));
+    assert!(first.post_only && first.ttl_ns == 5 * SECOND_NS && first.rule == second.rule);
+    desk.trade(350_002);
+    assert_eq!(sides(&desk), [], "what is near enough stays");
+    desk.trade(350_004);
+    assert_eq!(sides(&desk), [(cancel, Side::Buy, 0), (cancel, Side::Sell, 0)]);
+    desk.trade(350_005);
+    assert_eq!(sides(&desk), [], "each is cancelled once, and none is sent beside it");
+    desk.done(bid, 0, DoneReason::Cancelled);
+    assert_eq!(sides(&desk), []);
+    desk.trade(350_005);
+    assert_eq!(sides(&desk), [(quote, Side::Buy, 349_995)], "the other has not ended yet");
+    desk.done(ask, 0, DoneReason::Cancelled);
+    desk.trade(350_005);
+    assert_eq!(sides(&desk), [(quote, Side::Sell, 350_015)]);
+    desk.trade(339_000);
+    assert_eq!(sides(&desk), [(cancel, Side::Buy, 0), (cancel, Side::Sell, 0)]);
+}
+
+#[test]
+fn a_cancel_withdraws_quotes_and_fires_when_it_is_not_known() {
+    let mut desk = Desk::new(QUOTES);
+    desk.trade(350_000);
+    assert_eq!(desk.signals.len(), 2);
+    desk.trade(360_001);
+    let cancel = Action::CancelQuote;
+    assert_eq!(sides(&desk), [(cancel, Side::Buy, 0), (cancel, Side::Sell, 0)]);
+    let unknown = "
+        enter long GO when true size 1 lots price market.last
+        cancel UNSURE when sma(market.last, 3) > 400_000 ticks";
+    let mut desk = Desk::new(unknown);
+    desk.trade(350_000);
+    let actions: Vec<Action> = desk.signals.iter().map(|(_, signal)| signal.action).collect();
+    assert_eq!(actions, [Action::Enter, Action::CancelEntries]);
+}
+
+#[test]
+fn an_exit_goes_out_when_the_quotes_that_would_open_have_ended() {
+    let mut desk = Desk::new(QUOTES);
+    desk.trade(350_000);
+    let [(bid, _), _] = desk.signals[..] else { panic!("two legs") };
+    desk.fill(bid, Side::Buy, 2);
+    desk.done(bid, 2, DoneReason::Filled);
+    desk.trade(350_001);
+    let (order, exit) = desk.signals[0];
+    assert_eq!((exit.action, exit.side, exit.qty), (Action::Exit, Side::Sell, Qty(2)));
+    assert_eq!(desk.signals.len(), 1, "nothing is bid while it closes");
+    desk.fill(order, Side::Sell, 2);
+    desk.done(order, 2, DoneReason::Filled);
+    desk.trade(350_001);
+    assert_eq!(sides(&desk), [(Action::Quote, Side::Buy, 349_991)]);
+    // Filled in part: the rest of the bid goes first.
+    let (bid, _) = desk.order();
+    desk.fill(bid, Side::Buy, 2);
+    desk.trade(350_001);
+    assert_eq!(sides(&desk), [(Action::CancelQuote, Side::Buy, 0)]);
+    desk.done(bid, 2, DoneReason::Cancelled);
+    let (_, exit) = desk.order();
+    assert_eq!((exit.action, exit.qty), (Action::Exit, Qty(2)));
+}
+
+#[test]
+fn states_keep_what_fills_say() {
+    let mut desk = Desk::new(
+        "
+        state entry : price = na reset never
+        state trips : int = 0 reset daily
+        update entry = fill.price on fill when fill.opens
+        update entry = na on closed
+        update trips = trips + 1 on closed when closed.pnl < 0 USDT
+        enter long GO when entry is na and trips < 2 size 10 lots price market.last
+        exit long BACK when market.last < entry",
+    );
+    for trip in 0..2 {
+        desk.trade(350_001);
+        let (order, signal) = desk.order();
+        assert_eq!(signal.action, Action::Enter, "{trip}");
+        desk.fill(order, Side::Buy, 10);
+        desk.done(order, 10, DoneReason::Filled);
+        desk.trade(350_000);
+        assert_eq!(desk.signals, [], "the entry was at this price");
+        desk.trade(349_999);
+        let (order, signal) = desk.order();
+        assert_eq!(signal.action, Action::Exit);
+        desk.fill_with_fee(order, Side::Sell, 10, 0);
+        desk.done(order, 10, DoneReason::Filled);
+    }
+    // Bought and sold at one price: nothing was lost, so far.
+    desk.trade(350_001);
+    let (order, _) = desk.order();
+    desk.send(&Fill {
+        order,
+        price: Price(351_000),
+        qty: Qty(10),
+        side: Side::Buy,
+        ..Fill::default()
+    });
+    desk.done(order, 10, DoneReason::Filled);
+    for _ in 0..2 {
+        desk.trade(350_001);
+        let (order, _) = desk.order();
+        desk.fill(order, Side::Sell, 10);
+        desk.done(order, 10, DoneReason::Filled);
+        desk.trade(350_001);
+        let Some((order, _)) = desk.signals.first().copied() else { break };
+        desk.send(&Fill {
+            order,
+            price: Price(351_000),
+            qty: Qty(10),
+            side: Side::Buy,
+            ..Fill::default()
+        });
+        desk.done(order, 10, DoneReason::Filled);
+    }
+    desk.trade(350_001);
+    assert_eq!(desk.signals, [], "two losing trips");
+    desk.send(&DayRoll { date: model::time::Date(1) });
+    desk.trade(350_001);
+    assert_eq!(desk.order().1.action, Action::Enter, "a new day");
+}
+
+#[test]
+fn what_a_signal_says_beyond_its_fields_stands_before_it() {
+    let mut desk = Desk::new(
+        "
+        enter long GO
+          when market.last > 350_000 ticks
+          size risk 0.5% stop market.last - 25 ticks
+          price market.last
+          tif fok
+          strength 0.75
+        enter long SHARE when market.last == 340_000 ticks size weight 20% at_market",
+    );
+    desk.trade(350_001);
+    let (_, signal) = desk.order();
+    assert_eq!((signal.qty, signal.tif), (Qty(0), TimeInForce::Fok));
+    let [terms] = desk.terms[..] else { panic!("terms") };
+    assert_eq!((terms.size, terms.share), (SizeKind::Risk, 5_000_000));
+    assert_eq!((terms.stop, terms.stopped), (Price(349_976), true));
+    assert_eq!((terms.strength, terms.strong), (750_000_000, true));
+    assert_eq!((terms.ordinal, terms.strategy), (signal.ordinal, signal.strategy));
+    let mut desk = Desk::new("enter long SHARE when true size weight 20% at_market");
+    desk.trade(340_000);
+    let [terms] = desk.terms[..] else { panic!("terms") };
+    assert_eq!((terms.size, terms.share, terms.stopped), (SizeKind::Weight, 200_000_000, false));
+}
+
+#[test]
+fn outside_of_its_hours_a_strategy_neither_enters_nor_quotes() {
+    // The clock of these tests stands at 00:16:40.
+    let rules = |window: &str| {
+        format!(
+            "active {window}
+            enter long GO when true size 1 lots price market.last
+            exit long BACK when market.last < 350_000 ticks
+            quote Q when true bid market.last - 9 ticks size 1 lots"
+        )
+    };
+    for (window, inside) in [
+        ("@00:16:40..@00:17", true),
+        ("@00:16..@00:16:40", false),
+        ("@23:00..@00:16", false),
+        ("@23:00..@00:17", true),
+        ("@00:10..@00:05", true),
+    ] {
+        let mut desk = Desk::new(&rules(window));
+        desk.trade(350_000);
+        assert_eq!(desk.signals.len(), if inside { 2 } else { 0 }, "{window}");
+    }
 }
