@@ -122,6 +122,7 @@ fn share(share: Option<(i128, i128)>, part: Part) -> Value {
 
 impl Facts for World {
     #[inline(always)]
+    #[expect(clippy::too_many_lines, reason = "it names every field of the schema once")]
     fn read(&self, input: &Input) -> Value {
         let Input { field, part, .. } = *input;
         match field {
@@ -149,6 +150,18 @@ impl Facts for World {
             Field::AccountExposureAfter
             | Field::AccountLocked
             | Field::AccountTotal
+            | Field::AccountWeekLoss
+            | Field::AccountMarginRatio
+            | Field::SymbolDayLoss
+            | Field::PositionLiqPrice
+            | Field::PositionLiqDistance
+            | Field::StrategyCapital
+            | Field::StrategyExposure
+            | Field::StrategyPosition
+            | Field::StrategyDayLoss
+            | Field::StrategyDrawdown
+            | Field::StrategyOpenOrders
+            | Field::StrategyOrderToTrade
             | Field::SymbolOpenBuys
             | Field::SymbolOpenSells
             | Field::PositionQty

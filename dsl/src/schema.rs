@@ -127,19 +127,22 @@ pub const FEED_STATES: &[&str] = &["synced", "gap", "stale", "resync"];
 pub const TIMES_IN_FORCE: &[&str] = &["gtc", "ioc", "fok"];
 
 /// Whether a fill rested or took, in the order of `model::order::Liquidity`.
-pub const LIQUIDITIES: &[&str] = &["maker", "taker"];
+pub const LIQUIDITIES: &[&str] = &["maker", "taker", "liquidation"];
 
 fields! {
     AccountEquity "account.equity" Type::Reporting, Risk, Always, Nothing, true, "value of all accounts at the marks";
     AccountDayLoss "account.day_loss" Type::Share, Risk, Always, Nothing, true, "fall from the day's opening equity, as a share of it";
     AccountDayDrawdown "account.day_drawdown" Type::Share, Risk, Always, Nothing, true, "fall from the day's highest equity, as a share of it";
     AccountDrawdown "account.drawdown" Type::Share, Risk, Always, Nothing, true, "fall from the highest equity ever, as a share of it";
+    AccountWeekLoss "account.week_loss" Type::Share, Risk, Always, Nothing, true, "fall from Monday's opening equity, as a share of it";
+    AccountMarginRatio "account.margin_ratio" Type::Share, Risk, Always, Nothing, true, "maintenance margin over margin balance; 0 when flat or on cash";
     AccountExposure "account.exposure" Type::Reporting, Risk, Always, Nothing, true, "sum of symbol exposures, open orders included";
     AccountExposureAfter "account.exposure_after" Type::Reporting, Risk, FinalOrder, Nothing, true, "exposure with this order at its final quantity";
     AccountFree "account.free" Type::Named, Risk, Always, Nothing, false, "free amount of an asset in the order's account";
     AccountLocked "account.locked" Type::Named, Risk, Always, Nothing, false, "amount of an asset that open orders hold";
     AccountTotal "account.total" Type::Named, Risk, Always, Nothing, false, "amount of an asset held";
     SymbolExposure "symbol.exposure" Type::Reporting, Risk, Always, Nothing, true, "exposure of the order's position, open orders included";
+    SymbolDayLoss "symbol.day_loss" Type::Share, Risk, Always, Nothing, true, "the day's loss on the order's position, fees and funding in, over the day's opening equity";
     SymbolOpenBuys "symbol.open_buys" Type::Qty, Risk, Always, Nothing, false, "remaining quantity of open buys";
     SymbolOpenSells "symbol.open_sells" Type::Qty, Risk, Always, Nothing, false, "remaining quantity of open sells";
     PositionQty "position.qty" Type::Qty, Both, Always, Nothing, false, "signed position: the account's net in risk, the own ledger in a strategy";
@@ -147,6 +150,15 @@ fields! {
     PositionPnl "position.pnl" Type::Quote, Both, Always, Nothing, true, "unrealised profit";
     PositionAvgPrice "position.avg_price" Type::PriceRatio, Both, Always, Nothing, true, "cost basis over quantity";
     PositionAge "position.age" Type::Duration, Both, Always, Nothing, true, "time since the position left flat";
+    PositionLiqPrice "position.liq_price" Type::Mark, Risk, Always, Nothing, true, "mark at which the position would be liquidated";
+    PositionLiqDistance "position.liq_distance" Type::Share, Risk, Always, Nothing, true, "from the mark to it, as a share of the mark; 1 when there is none";
+    StrategyCapital "strategy.capital" Type::Reporting, Risk, Always, Nothing, true, "what the strategy was allocated, with its profit since";
+    StrategyExposure "strategy.exposure" Type::Reporting, Risk, Always, Nothing, true, "exposure of the strategy's own ledgers and open orders";
+    StrategyPosition "strategy.position" Type::Qty, Risk, Always, Nothing, true, "the strategy's own ledger on the instrument, signed";
+    StrategyDayLoss "strategy.day_loss" Type::Share, Risk, Always, Nothing, true, "fall of the strategy's capital from the day's open, as a share of it";
+    StrategyDrawdown "strategy.drawdown" Type::Share, Risk, Always, Nothing, true, "fall of the strategy's capital from its highest ever, as a share of it";
+    StrategyOpenOrders "strategy.open_orders" Type::Int, Risk, Always, Nothing, true, "the strategy's orders without an end";
+    StrategyOrderToTrade "strategy.order_to_trade" Type::Share, Risk, Always, Nothing, true, "orders and cancels of the day over its fills, at least one";
     OrderIsBuy "order.is_buy" Type::Bool, Risk, Order, Nothing, false, "the order buys";
     OrderReduces "order.reduces" Type::Bool, Risk, Order, Nothing, false, "it and all open orders of its side do not pass zero";
     OrderCloses "order.closes" Type::Bool, Risk, Order, Nothing, false, "it reduces and leaves nothing above dust";

@@ -228,7 +228,7 @@ impl Stage for Execution {
                 self.risk_due = Some(wake.due);
                 self.set_alarm(event, out);
             }
-            Body::Settled(_) => out.push(*event),
+            Body::Settled(_) | Body::Liquidate(_) => out.push(*event),
             Body::Timer(_) => self.timer(event, out),
             Body::SessionEnd(_) => {
                 self.closing = true;
@@ -249,7 +249,6 @@ impl Stage for Execution {
             | Body::Funding(_)
             | Body::FxRate(_)
             | Body::CashFlow(_)
-            | Body::Liquidate(_)
             | Body::OrderAck(_)
             | Body::Fill(_)
             | Body::SignalTerms(_)

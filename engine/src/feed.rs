@@ -348,6 +348,7 @@ impl Feed {
         match event.body() {
             Body::OrderSent(_) | Body::CancelSent(_) => self.paper.submit(event),
             Body::Wake(wake) => self.timer = Some(wake.due),
+            Body::Liquidate(liquidate) => self.paper.liquidate(event, &liquidate),
             Body::Decision(decision) => {
                 let done = OrderDone {
                     order: OrderNo::new(event.seq, decision.ordinal),

@@ -28,7 +28,7 @@
 
 use model::book::Book;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
-use model::event::{Body, Event};
+use model::event::{Body, Event, Liquidate};
 use model::id::{InstrumentId, OrderNo};
 use model::instrument::Instrument;
 use model::order::DoneReason;
@@ -143,6 +143,17 @@ impl Paper {
         } else if let Body::CancelSent(cancel) = body {
             self.desk.send_cancel(due, cancel.order);
         }
+    }
+
+    /// Closes a position that the account's margin no longer holds, at the event's moment: what
+    /// works or is on its way for the instrument ends, and the position, with the fills that are
+    /// still to be reported, is closed at one price.
+    pub fn liquidate(&mut self, event: &Event, liquidate: &Liquidate) {
+        let at = usize::try_from(event.instrument.0).unwrap_or(usize::MAX);
+        let Some(market) = self.markets.get(at) else { return };
+        self.desk.pass(event.ts);
+        self.desk.liquidate(market, OrderNo::new(event.seq, u16::MAX), liquidate);
+        self.desk.tidy();
     }
 
     /// Returns the earliest moment at which something is due: an arrival at the venue, the end of

@@ -8,6 +8,7 @@
 use dsl::check::check;
 use dsl::compile::{Binding, Carries, RiskCode, StrategyCode, bind_risk, bind_strategy};
 use dsl::diagnostics::{Diagnostic, Severity};
+use dsl::evaluate::Input;
 use dsl::span::{Source, Span};
 use dsl::typed::{Applies, Effect, Program, RuleName, Strategy, Trigger};
 use model::id::{AssetId, InstrumentId, StrategyId};
@@ -98,6 +99,18 @@ pub struct BoundRisk {
     pub code: RiskCode,
     /// To which strategies it applies; none: to all.
     pub strategies: Option<Vec<StrategyId>>,
+}
+
+impl BoundRisk {
+    /// Returns the one strategy that it applies to, if it is one: whose figures `strategy.*` are
+    /// where no order is at hand.
+    #[must_use]
+    pub fn strategy(&self) -> Option<StrategyId> {
+        match self.strategies.as_deref() {
+            Some([one]) => Some(*one),
+            Some(_) | None => None,
+        }
+    }
 }
 
 /// A strategy bound to an instrument.
@@ -292,6 +305,21 @@ impl Binder<'_> {
         table
     }
 
+    /// A latch is judged without an order, so that `strategy.*` in it needs a block of one strategy.
+    fn require_one_strategy(&mut self, bound: &BoundRisk, span: Span, block: &str) {
+        let of_strategy = |read: &Input| read.field.info().name.starts_with("strategy.");
+        let Some(read) = bound.code.reads().iter().find(|read| of_strategy(read)) else { return };
+        if bound.strategy().is_none() {
+            let name = read.field.info().name;
+            let text = format!("a latch of `{block}` reads `{name}`, of which strategy?");
+            let help = "give it a block of its own that `applies to strategy` one";
+            let fault = Diagnostic::error("R0516", span, text).help(help);
+            if !self.errors.contains(&fault) {
+                self.errors.push(fault);
+            }
+        }
+    }
+
     /// Tells of blocks that bind nothing because nothing of theirs is traded.
     fn note_absent_blocks(&mut self) {
         for block in &self.checked.program.risk {
@@ -335,7 +363,11 @@ impl Binder<'_> {
         let assets = |name: &str| self.asset(name);
         let binding = self.binding(instrument, id, &assets);
         match bind_risk(block, &binding) {
-            Ok(code) => Some(BoundRisk { block: index, rule_base: number(base), code, strategies }),
+            Ok(code) => {
+                let bound = BoundRisk { block: index, rule_base: number(base), code, strategies };
+                self.require_one_strategy(&bound, block.span, &block.name);
+                Some(bound)
+            }
             Err(findings) => {
                 self.errors.extend(findings);
                 None

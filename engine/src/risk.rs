@@ -7,22 +7,22 @@
 
 use dsl::evaluate::Registers;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
-use model::event::{
-    AccountOpened, BalanceChanged, Body, DayRoll, Event, Fill, OrderDone, Payload, PositionChanged,
-    Realised, RiskState, Signal, SignalTerms,
-};
-use model::id::{AccountId, AssetId, InstrumentId, NO_INSTRUMENT};
+use model::event::{Body, DayRoll, Event, Payload, RiskState, Signal, SignalTerms};
+use model::id::{InstrumentId, NO_INSTRUMENT};
 use model::instrument::Instrument;
 use model::num::Money;
-use model::order::{AccountKind, Action};
+use model::order::Action;
 use model::time::Nanos;
 
 use crate::market::Market;
-use crate::portfolio::{Portfolio, View, as_qty, at};
+use crate::portfolio::ledger::Owners;
+use crate::portfolio::{Portfolio, View};
 use crate::program::{Bound, BoundRisk};
 use crate::setup::Setup;
 use crate::stage::{Out, Stage};
 
+/// What happens to the accounts beside orders.
+mod account;
 /// How rules read the world.
 mod facts;
 /// Latches: edges, waits and ends.
@@ -52,11 +52,17 @@ pub struct Risk {
     unbooked: bool,
     /// What the next signal says beyond its fields.
     terms: Option<SignalTerms>,
+    /// True while a payment is unknown: nothing that increases is approved.
+    doubtful: bool,
+    /// True once the venue had to close positions: nothing that increases is approved.
+    liquidated: bool,
+    /// A liquidation was asked for and has not come to its end.
+    liquidating: bool,
     now: Nanos,
 }
 
 /// Version of the state image.
-const IMAGE_VERSION: u32 = 2;
+const IMAGE_VERSION: u32 = 3;
 
 impl Risk {
     /// Builds the stage for a session.
@@ -67,13 +73,16 @@ impl Risk {
         Self {
             instruments: instruments.to_vec(),
             markets,
-            portfolio: Portfolio::new(setup, instruments),
+            portfolio: Portfolio::new(setup, instruments, &owners(bound)),
             latches: Latches::new(&blocks),
             blocks,
             program: bound.program,
             closing: false,
             unbooked: false,
             terms: None,
+            doubtful: false,
+            liquidated: false,
+            liquidating: false,
             now: Nanos(0),
         }
     }
@@ -121,6 +130,7 @@ impl Risk {
     fn changed(&mut self, event: &Event, out: &mut Out) {
         let view = View { instruments: &self.instruments, markets: &self.markets, now: self.now };
         self.portfolio.observe(&view);
+        self.liquidate_underwater(event, out);
         self.latches(event, None, out);
     }
 
@@ -161,64 +171,10 @@ impl Risk {
 
     fn day_roll(&mut self, event: &Event, roll: DayRoll, out: &mut Out) {
         let view = View { instruments: &self.instruments, markets: &self.markets, now: self.now };
-        let (equity, known) = self.portfolio.roll(roll.date.is_monday(), &view);
+        let (equity, known) = self.portfolio.roll(roll.date, &view);
         self.tell_state(event, equity, known, out);
         self.latches.end_of_day(&mut |transition| transition.tell(event, out));
         self.latches(event, None, out);
-    }
-
-    /// Equity is first looked at when all accounts are open: at the first day's roll.
-    fn account_opened(&mut self, event: &Event, opened: &AccountOpened, out: &mut Out) {
-        self.portfolio.open_account(opened);
-        self.balance_changed(event, opened.account, opened.asset, out);
-    }
-
-    fn balance_changed(&self, event: &Event, account: AccountId, asset: AssetId, out: &mut Out) {
-        let balances = self.portfolio.balances();
-        let record = BalanceChanged {
-            total: balances.total(account, asset),
-            locked: balances.locked(account, asset),
-            account,
-            asset,
-        };
-        Self::emit(event, NO_INSTRUMENT, &record, out);
-    }
-
-    fn fill(&mut self, event: &Event, fill: &Fill, out: &mut Out) {
-        let id = event.instrument;
-        let Some(facts) = at(&self.instruments, id) else { return };
-        let Some(outcome) = self.portfolio.fill(id, fill, facts, self.now) else {
-            self.unbooked = true;
-            return;
-        };
-        let (base, quote) = self.portfolio.assets(id);
-        let account = self.portfolio.account(id);
-        let position = self.portfolio.position(id);
-        let changed =
-            PositionChanged { qty: as_qty(position.qty, facts), basis: position.basis, account };
-        Self::emit(event, id, &changed, out);
-        let realised = Realised {
-            profit: outcome.realised,
-            fee: Money(i128::from(fill.fee)),
-            fee_asset: fill.fee_asset,
-            strategy: outcome.strategy,
-        };
-        Self::emit(event, id, &realised, out);
-        self.balance_changed(event, account, quote, out);
-        if self.portfolio.kind(account) == AccountKind::Cash {
-            self.balance_changed(event, account, base, out);
-        }
-        self.changed(event, out);
-    }
-
-    fn order_done(&mut self, event: &Event, done: &OrderDone, out: &mut Out) {
-        if let Some(ended) = self.portfolio.done(done.order) {
-            if ended.locked != Money::ZERO {
-                let account = self.portfolio.account(ended.instrument);
-                self.balance_changed(event, account, ended.lock_asset, out);
-            }
-            self.changed(event, out);
-        }
     }
 
     fn signal(&mut self, event: &Event, signal: &Signal, out: &mut Out) {
@@ -243,6 +199,12 @@ impl Risk {
             Action::CancelEntries | Action::CancelExit | Action::CancelQuote => out.push(*event),
         }
     }
+}
+
+/// Returns whose orders there can be.
+fn owners(bound: &Bound) -> Owners {
+    let pairs = bound.instances.iter().map(|instance| (instance.strategy, instance.instrument));
+    Owners { strategies: bound.strategies.clone(), pairs: pairs.collect() }
 }
 
 /// Returns the bound blocks, each with its scratch registers.
@@ -287,12 +249,11 @@ impl Stage for Risk {
                 self.closing = true;
                 out.push(*event);
             }
-            Body::SessionStart(_)
-            | Body::BadInput(_)
-            | Body::Funding(_)
-            | Body::FxRate(_)
-            | Body::CashFlow(_)
-            | Body::Liquidate(_) => {}
+            Body::Funding(funding) => self.funding(event, &funding, out),
+            Body::FxRate(rate) => self.fx_rate(event, &rate, out),
+            Body::CashFlow(flow) => self.cash_flow(event, &flow, out),
+            Body::BadInput(bad) => self.bad_input(event, &bad),
+            Body::SessionStart(_) | Body::Liquidate(_) => {}
             Body::Decision(_)
             | Body::DecisionRules(_)
             | Body::LatchChanged(_)
@@ -317,6 +278,9 @@ impl Image for Risk {
         out.put(self.now);
         out.put(self.closing);
         out.put(self.unbooked);
+        out.put(self.doubtful);
+        out.put(self.liquidated);
+        out.put(self.liquidating);
         for market in &self.markets {
             market.save(out);
         }
@@ -334,6 +298,9 @@ impl Image for Risk {
         self.now = from.take()?;
         self.closing = from.take()?;
         self.unbooked = from.take()?;
+        self.doubtful = from.take()?;
+        self.liquidated = from.take()?;
+        self.liquidating = from.take()?;
         for market in &mut self.markets {
             market.load(from)?;
         }

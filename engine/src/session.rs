@@ -156,6 +156,8 @@ pub struct Summary {
     pub max_drawdown: (Money, Money),
     /// Fees in the reporting asset, those in kind valued at their fills.
     pub fees: Money,
+    /// Funding in the reporting asset: received less paid.
+    pub funding: Money,
     /// Compared and unequal best prices.
     pub book_checks: (u64, u64),
     /// Hash of all decisions.
@@ -221,6 +223,8 @@ impl Session {
             .iter()
             .map(crate::setup::InstrumentSetup::instrument)
             .collect::<Result<Vec<_>, _>>()?;
+        crate::portfolio::rates::check(&setup, &instruments)?;
+        crate::portfolio::strategy::check(&setup)?;
         let bound = program::bind(checked, &setup, &instruments).map_err(Box::new)?;
         let (count, limit) = (Risk::latch_events_max(&bound), LATCH_EVENTS_MAX);
         if count > limit {
@@ -419,6 +423,7 @@ impl Session {
             equity_end: portfolio.measures().last(),
             max_drawdown: portfolio.measures().worst(),
             fees: portfolio.fees(),
+            funding: portfolio.funding(),
             book_checks: feed.book_checks(),
             decisions_hash: decisions_hash(&strategy.digest, &risk.digest, &egress.station.digest),
             span: (start, feed.now()),

@@ -251,6 +251,27 @@ pub enum SetupError {
     /// A figure of an instrument cannot be traded with.
     #[error("{0}")]
     Instrument(String),
+    /// What is held cannot be valued.
+    #[error(
+        "{asset} has no rate in {reporting}: {why}; state it as [rates] {asset} = {{ via = \
+         \"an instrument of it\" }} or {{ fixed = \"1\" }}"
+    )]
+    Rate {
+        /// The asset.
+        asset: String,
+        /// The reporting asset.
+        reporting: String,
+        /// Why it is needed, and what is missing.
+        why: String,
+    },
+    /// More is allocated to strategies than there is.
+    #[error("strategies are allocated {stated}, and {there}: allocate less")]
+    Capital {
+        /// What is allocated.
+        stated: String,
+        /// What there is.
+        there: String,
+    },
     /// A table passes its limit.
     #[error("{what}: {count} passes the limit of {limit}")]
     TooMany {

@@ -129,7 +129,10 @@ impl Egress {
         for index in 0..self.station.events().len() {
             let Some(event) = self.station.events().get(index).copied() else { continue };
             let Some(sent) = leave(&event) else {
-                if matches!(event.kind(), Kind::Wake | Kind::Decision | Kind::Settled) {
+                if matches!(
+                    event.kind(),
+                    Kind::Wake | Kind::Decision | Kind::Settled | Kind::Liquidate
+                ) {
                     answer(event);
                 }
                 continue;

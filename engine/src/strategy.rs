@@ -11,7 +11,7 @@ use dsl::value::Truth;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::event::{BarExtra, Body, Event, Fill, Kind, Lane, OrderDone};
 use model::instrument::Instrument;
-use model::order::Side;
+use model::order::{Liquidity, Side};
 
 use crate::market::{ClosedBar, Market};
 use crate::portfolio::{asset_id, at};
@@ -212,6 +212,11 @@ impl Strategy {
             return;
         };
         for instance in &mut self.instances {
+            if instance.instrument == id && fill.liquidity == Liquidity::Liquidation {
+                // The venue closed the account's position: every ledger goes flat with it.
+                instance.liquidated();
+                continue;
+            }
             if instance.instrument != id || !instance.owns(fill.order) {
                 continue;
             }

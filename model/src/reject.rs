@@ -24,7 +24,7 @@ pub enum Reject {
     BelowMinNotional = 6,
     /// The free balance or margin does not cover the order.
     NoBalance = 7,
-    /// Equity is not known yet: a mark of something held is missing.
+    /// Equity is not known: a mark or rate of something held is missing.
     Warmup = 8,
     /// The table of open orders is full.
     TooManyOpen = 9,
@@ -38,12 +38,18 @@ pub enum Reject {
     PostOnly = 13,
     /// An order that may only reduce would increase the position, or close more than there is.
     ReduceOnly = 14,
+    /// The order would take its instrument beyond the largest leverage.
+    Leverage = 16,
+    /// The venue had to close positions: only orders that reduce pass.
+    Liquidated = 17,
+    /// A payment or a flow is not known: only orders that reduce pass.
+    Doubtful = 18,
     /// A size is a share of capital, and the strategy's capital is not known.
     NoCapital = 20,
 }
 
 /// All built-in reasons with their names as people see them.
-pub const REJECTS: [(Reject, &str, &str); 15] = [
+pub const REJECTS: [(Reject, &str, &str); 18] = [
     (Reject::NoPrice, "NO_PRICE", "no price is known to value the order with"),
     (Reject::OffTick, "OFF_TICK", "the price is not a multiple of the tick"),
     (Reject::OffLot, "OFF_LOT", "the quantity is not a multiple of the lot"),
@@ -51,13 +57,16 @@ pub const REJECTS: [(Reject, &str, &str); 15] = [
     (Reject::AboveMaxQty, "ABOVE_MAX_QTY", "the quantity is above the venue's maximum"),
     (Reject::BelowMinNotional, "BELOW_MIN_NOTIONAL", "the value is below the venue's minimum"),
     (Reject::NoBalance, "NO_BALANCE", "the free balance or margin does not cover the order"),
-    (Reject::Warmup, "WARMUP", "equity is not known yet: a mark of something held is missing"),
+    (Reject::Warmup, "WARMUP", "equity is not known: a mark or rate of something held is missing"),
     (Reject::TooManyOpen, "TOO_MANY_OPEN", "the table of open orders is full"),
     (Reject::CapRecheck, "CAP_RECHECK", "the re-check of a cap by multiplication failed"),
     (Reject::Overflow, "OVERFLOW", "an arithmetic result did not fit"),
     (Reject::Closing, "CLOSING", "the session is ending"),
     (Reject::PostOnly, "POST_ONLY", "a post-only order would trade on arrival"),
     (Reject::ReduceOnly, "REDUCE_ONLY", "an order that may only reduce would do more than that"),
+    (Reject::Leverage, "LEVERAGE", "it would take the instrument beyond its largest leverage"),
+    (Reject::Liquidated, "LIQUIDATED", "the venue had to close positions: only exits pass"),
+    (Reject::Doubtful, "DOUBTFUL", "a payment or a balance is not known: only exits pass"),
     (Reject::NoCapital, "NO_CAPITAL", "a share of capital, and the strategy's is not known"),
 ];
 
@@ -104,6 +113,9 @@ impl From<Reject> for Code {
         | Reject::Closing
         | Reject::PostOnly
         | Reject::ReduceOnly
+        | Reject::Leverage
+        | Reject::Liquidated
+        | Reject::Doubtful
         | Reject::NoCapital) = reject;
         Self(reject as u16)
     }

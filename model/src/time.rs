@@ -61,8 +61,14 @@ impl Date {
     /// Tells whether the date is a Monday, on which the trading week opens.
     #[must_use]
     pub fn is_monday(self) -> bool {
+        self.0.saturating_add(3).rem_euclid(7) == 0
+    }
+
+    /// Returns the number of the trading week, which opens on Mondays.
+    #[must_use]
+    pub fn week(self) -> i32 {
         // Day 0 of the epoch was a Thursday.
-        self.0.rem_euclid(7) == 4
+        self.0.saturating_add(3).div_euclid(7)
     }
 }
 
@@ -94,8 +100,11 @@ mod tests {
         assert_eq!(noon.to_string(), "2020-03-12T12:00:00Z");
         assert_eq!(noon.date().to_string(), "2020-03-12");
         assert_eq!(noon.date().start(), noon.plus(-DAY_NS / 2));
-        assert!(Nanos::parse("2020-03-16T00:00:00Z").unwrap().date().is_monday());
-        assert!(!noon.date().is_monday());
+        let monday = Nanos::parse("2020-03-16T00:00:00Z").unwrap().date();
+        assert!(monday.is_monday() && !noon.date().is_monday());
+        assert_eq!(monday.week(), noon.date().week() + 1);
+        assert_eq!(Date(monday.0 - 1).week(), noon.date().week(), "Sunday ends a week");
+        assert_eq!(Date(monday.0 + 6).week(), monday.week());
         assert_eq!(Nanos(-1).date(), Date(-1));
         assert_eq!(Nanos(61 * SECOND_NS).floor_to(60 * SECOND_NS), Nanos(60 * SECOND_NS));
         assert_eq!(Nanos::parse("yesterday"), None);

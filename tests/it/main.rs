@@ -4,6 +4,7 @@
 
 mod alloc;
 mod cli;
+mod money;
 mod oracle;
 mod session;
 mod state;

@@ -14,10 +14,7 @@ pub(crate) enum Owner {
 }
 
 /// Fields of the language that this version does not answer. A rule that reads one is refused.
-const LATER_FIELDS: &str = "account.week_loss account.net_exposure account.margin_ratio \
-    strategy.capital strategy.exposure strategy.position strategy.day_loss strategy.drawdown \
-    strategy.open_orders strategy.order_to_trade symbol.day_loss position.liq_price \
-    position.liq_distance order.post_only order.strength \
+const LATER_FIELDS: &str = "account.net_exposure order.post_only order.strength \
     book.bid_depth book.ask_depth book.depth venue.symbol_state venue.budget_left venue.circuit";
 
 /// Functions of the language that this version does not compute.

@@ -119,6 +119,7 @@ impl Report<'_> {
             "equity_end": money(summary.equity_end),
             "max_drawdown": share(summary.max_drawdown),
             "fees": money(summary.fees),
+            "funding": money(summary.funding),
             "reporting": self.session.setup.reporting,
             "book_checks": { "compared": summary.book_checks.0, "unequal": summary.book_checks.1 },
             "decisions_hash": summary.decisions_hash,

@@ -127,10 +127,18 @@ impl Agenda {
     /// Forgets what was to happen to an order that has ended: it would change nothing.
     pub(super) fn forget(&mut self, order: OrderNo) {
         for queue in [&mut self.arrivals, &mut self.expiries] {
-            if let Some(at) = queue.iter().position(|errand| errand.order == order) {
-                queue.remove(at);
-            }
+            // An order that is liquidated on its way may have a cancel behind it.
+            queue.retain(|errand| errand.order != order);
         }
+    }
+
+    /// Returns the signed quantity of an instrument's fills on their way back.
+    pub(super) fn unreported(&self, instrument: InstrumentId) -> i64 {
+        let own = self.reports.iter().filter(|report| report.instrument == instrument);
+        own.fold(0, |sum, report| {
+            let Body::Fill(fill) = report.body else { return sum };
+            sum.saturating_add(fill.qty.0.saturating_mul(fill.side.sign()))
+        })
     }
 
     /// Returns how many orders and cancels are on their way.

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use model::codec::{ImageError, ImageReader, ImageWriter};
-use model::event::{Body, Fill, OrderAck, OrderDone};
+use model::event::{Body, Fill, Liquidate, OrderAck, OrderDone};
 use model::id::{InstrumentId, OrderNo};
 use model::num::{Price, Qty};
 use model::order::{DoneReason, Liquidity, Side};
@@ -196,6 +196,30 @@ impl Desk {
             self.end(at, DoneReason::Filled, Code::NONE);
         }
         qty
+    }
+
+    /// Ends all orders of an instrument and closes a position at the venue's price.
+    pub(super) fn liquidate(&mut self, market: &Market, order: OrderNo, liquidate: &Liquidate) {
+        for side in [Side::Buy, Side::Sell] {
+            for at in self.side(market.id, side) {
+                self.end(at, DoneReason::Cancelled, Code::NONE);
+            }
+        }
+        // What was filled and is not reported yet is part of the position at the venue.
+        let held = liquidate.qty.0.saturating_add(self.agenda.unreported(market.id));
+        let side = if held < 0 { Side::Buy } else { Side::Sell };
+        let (price, qty) = (liquidate.price, held.saturating_abs());
+        let liquidity = Liquidity::Liquidation;
+        let Some((trade, (fee, fee_asset))) =
+            self.trade.checked_add(1).zip(market.fee(side, price, qty, liquidity))
+        else {
+            return;
+        };
+        if qty > 0 && price.0 > 0 {
+            self.trade = trade;
+            let fill = Fill { order, price, qty: Qty(qty), fee, trade, fee_asset, side, liquidity };
+            self.report(market.id, Body::Fill(fill));
+        }
     }
 
     /// Ends an order that has not ended, and reports it.

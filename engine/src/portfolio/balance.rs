@@ -10,6 +10,8 @@ pub struct Balances {
     assets: usize,
     /// Total and locked, by account, then asset.
     rows: Vec<(Money, Money)>,
+    /// What is never sold and in no figure; by account, then asset.
+    protect: Vec<Money>,
 }
 
 impl Balances {
@@ -17,7 +19,15 @@ impl Balances {
     #[must_use]
     pub fn new(accounts: usize, assets: usize) -> Self {
         let rows = vec![(Money::ZERO, Money::ZERO); accounts.saturating_mul(assets)];
-        Self { assets, rows }
+        let protect = vec![Money::ZERO; rows.len()];
+        Self { assets, rows, protect }
+    }
+
+    /// Sets apart an amount of an asset.
+    pub fn protect(&mut self, account: AccountId, asset: AssetId, amount: Money) {
+        if let Some(row) = self.index(account, asset).and_then(|at| self.protect.get_mut(at)) {
+            *row = amount;
+        }
     }
 
     fn index(&self, account: AccountId, asset: AssetId) -> Option<usize> {
@@ -38,17 +48,30 @@ impl Balances {
         self.row(account, asset).0
     }
 
+    /// Returns what of it is set apart: at most what is held.
+    #[must_use]
+    pub fn protected(&self, account: AccountId, asset: AssetId) -> Money {
+        let apart = self.index(account, asset).and_then(|at| self.protect.get(at)).copied();
+        apart.unwrap_or(Money::ZERO).min(self.total(account, asset).max(Money::ZERO))
+    }
+
+    /// Returns what is held and not set apart.
+    #[must_use]
+    pub fn usable(&self, account: AccountId, asset: AssetId) -> Money {
+        let apart = self.protected(account, asset);
+        Money(self.total(account, asset).0.saturating_sub(apart.0))
+    }
+
     /// Returns what open orders hold.
     #[must_use]
     pub fn locked(&self, account: AccountId, asset: AssetId) -> Money {
         self.row(account, asset).1
     }
 
-    /// Returns total less locked.
+    /// Returns total less what is locked or set apart.
     #[must_use]
     pub fn free(&self, account: AccountId, asset: AssetId) -> Option<Money> {
-        let (total, locked) = self.row(account, asset);
-        total.checked_sub(locked)
+        self.usable(account, asset).checked_sub(self.locked(account, asset))
     }
 
     /// Adds a signed amount to what is held.

@@ -3,7 +3,7 @@
 //! Each is a fall over a base; both are kept as money, so that rules compare them exactly.
 
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
-use model::num::Money;
+use model::num::{Money, Rounding, mul_div};
 
 /// The bases of the measures and the equity they are compared with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,17 +48,36 @@ impl Measures {
         }
     }
 
-    /// Opens a trading day. Returns its opening equity and whether that was known at the boundary;
-    /// if not, the last known equity stands in.
-    pub fn roll(&mut self, equity: Option<Money>, monday: bool) -> (Money, bool) {
+    /// Opens a trading day, and perhaps a week. Returns its opening equity and whether that was
+    /// known at the boundary; if not, the last known equity stands in.
+    pub fn roll(&mut self, equity: Option<Money>, new_week: bool) -> (Money, bool) {
         self.observe(equity);
         let open = equity.unwrap_or(self.last);
         self.day_open = open;
         self.day_peak = open;
-        if monday {
+        if new_week {
             self.week_open = open;
         }
         (open, equity.is_some())
+    }
+
+    /// Money came or went: equity was the last one known, and is `after`. Every base moves with
+    /// it, rounded up, so that no measure moves; from nothing each starts anew.
+    pub fn flow(&mut self, after: Money) {
+        if self.start.is_none() {
+            return;
+        }
+        let before = self.last.0;
+        for base in [&mut self.day_open, &mut self.day_peak, &mut self.week_open, &mut self.peak] {
+            let scaled = if before > 0 && after.0 > 0 {
+                mul_div(base.0, after.0, before, Rounding::Ceil)
+            } else {
+                None
+            };
+            *base = Money(scaled.unwrap_or(after.0));
+        }
+        self.last = after;
+        self.now = self.now.map(|_| after);
     }
 
     /// Returns the equity of now.
@@ -83,6 +102,18 @@ impl Measures {
     #[must_use]
     pub fn day_loss(&self) -> Share {
         self.fall_from(self.day_open)
+    }
+
+    /// Returns the fall from Monday's open.
+    #[must_use]
+    pub fn week_loss(&self) -> Share {
+        self.fall_from(self.week_open)
+    }
+
+    /// Returns the equity at the day's open.
+    #[must_use]
+    pub fn day_open(&self) -> Money {
+        self.day_open
     }
 
     /// Returns the fall from the day's peak.

@@ -1,10 +1,10 @@
 //! The worked examples of the accounts' contract, and what a fill does to every figure.
 
-use model::event::{Bar, BarExtra, FeedState};
+use model::event::{Bar, BarExtra, FeedState, Fill};
 use model::id::Seq;
 use model::instrument::FeeAsset;
 use model::num::{Rate, Scale};
-use model::order::{FeedStatus, Liquidity};
+use model::order::{FeedStatus, Liquidity, Side};
 use model::symbol::Symbol;
 use model::time::SECOND_NS;
 
@@ -79,7 +79,7 @@ impl Desk {
             traded: vec![0],
             money: MoneySetup::plain(),
         };
-        let mut portfolio = Portfolio::new(&setup, &instruments);
+        let mut portfolio = Portfolio::new(&setup, &instruments, &Owners::default());
         for (asset, total) in balances {
             portfolio.open_account(&AccountOpened {
                 total: Money(*total),
@@ -145,7 +145,9 @@ impl Desk {
             liquidity: Liquidity::Taker,
         };
         let facts = self.instruments[0].clone();
-        self.portfolio.fill(ID, &fill, &facts, Nanos(1)).expect("an open order");
+        let Self { portfolio, instruments, markets, .. } = self;
+        let view = View { instruments, markets, now: Nanos(60 * SECOND_NS) };
+        portfolio.fill(ID, &fill, &facts, &view).expect("an open order");
     }
 
     fn exposure(&self) -> i128 {

@@ -2,39 +2,44 @@
 //! free. Each is exact until it is rounded once, against us; `None` while a mark it needs is
 //! missing.
 
-use model::id::{AccountId, AssetId, InstrumentId};
+use model::id::{AssetId, InstrumentId};
 use model::instrument::{FeeAsset, Instrument, Kind};
 use model::num::{MONEY_SCALE, Money, Qty, Rounding, div_round, mul_div, pow10};
-use model::order::{AccountKind, Side};
+use model::order::Side;
 
 use super::open::OpenOrder;
 use super::position::Position;
 use super::{Portfolio, View, at};
 
 impl Portfolio {
-    /// Returns equity in the reporting asset, rounded down; `None` while a needed mark is missing.
+    /// Returns equity in the reporting asset; `None` while a needed mark or rate is missing. What
+    /// is held of each asset, profit included, is rounded down in that asset, and once more when
+    /// it is converted.
     #[must_use]
     pub fn equity(&self, view: &View<'_>) -> Option<Money> {
         let fine = pow10(self.sum_decimals.checked_sub(MONEY_SCALE)?)?;
-        let mut sum = 0_i128;
-        for account in 0..self.kinds.len() {
-            let account = AccountId(u16::try_from(account).ok()?);
-            let cash = self.balances.total(account, self.reporting);
-            sum = sum.checked_add(cash.0.checked_mul(fine)?)?;
-        }
-        for (position, pricer) in self.positions.iter().zip(&self.pricer_of) {
-            if position.is_flat() {
-                continue;
+        let mut equity = Money::ZERO;
+        for (asset, cash) in &self.live.assets {
+            let mut sum = cash.0.checked_mul(fine)?;
+            for key in &self.live.keys {
+                let (position, book) = (self.positions.get(*key)?, self.accounts.get(*key)?);
+                if position.is_flat() || book.is_money || book.quote != *asset {
+                    continue;
+                }
+                let pricer = *self.pricer_of.get(*key)?;
+                let instrument = at(view.instruments, pricer)?;
+                let value = self.position_value(position, pricer, instrument, view)?;
+                let basis = match instrument.kind {
+                    Kind::Spot => 0,
+                    Kind::LinearPerpetual => position.signed_basis().0.checked_mul(fine)?,
+                };
+                sum = sum.checked_add(value.checked_sub(basis)?)?;
             }
-            let instrument = at(view.instruments, *pricer)?;
-            let value = self.position_value(position, *pricer, instrument, view)?;
-            let basis = match instrument.kind {
-                Kind::Spot => 0,
-                Kind::LinearPerpetual => position.signed_basis().0.checked_mul(fine)?,
-            };
-            sum = sum.checked_add(value.checked_sub(basis)?)?;
+            let amount = Money(div_round(sum, fine, Rounding::Floor)?);
+            let worth = self.rates.rate(*asset, view)?.of(amount, Rounding::Floor)?;
+            equity = equity.checked_add(worth)?;
         }
-        div_round(sum, fine, Rounding::Floor).map(Money)
+        Some(equity)
     }
 
     /// Returns `P * m` at the decimals of the sum.
@@ -45,15 +50,14 @@ impl Portfolio {
         instrument: &Instrument,
         view: &View<'_>,
     ) -> Option<i128> {
-        let mark = at(view.markets, pricer)?.mark(view.now)?;
+        let mark = at(view.markets, pricer)?.mark_held(view.now, position.qty.0 < 0)?;
         let decimals = MONEY_SCALE.checked_add(instrument.mark_decimals())?;
         let scale = pow10(self.sum_decimals.checked_sub(decimals)?)?;
         position.qty.0.checked_mul(mark)?.checked_mul(scale)
     }
 
-    /// Returns `|P| * m + max(inc_B, inc_S)` of an instrument's position, rounded up, in the quote
-    /// asset (the reporting asset: others are refused when a session starts). `extra` is an order
-    /// that is judged as if it were open.
+    /// Returns `|P| * m + max(inc_B, inc_S)` of an instrument's position, rounded up, in the
+    /// reporting asset. `extra` is an order that is judged as if it were open.
     #[must_use]
     pub fn exposure_of(
         &self,
@@ -61,60 +65,124 @@ impl Portfolio {
         extra: Option<&OpenOrder>,
         view: &View<'_>,
     ) -> Option<Money> {
+        let exposure = self.exposure_in_quote(instrument, extra, view)?;
+        if exposure == Money::ZERO {
+            return Some(exposure);
+        }
         let key = at(&self.key_of, instrument).copied()?;
-        let position = self.positions.get(key)?;
+        let quote = self.accounts.get(key)?.quote;
+        self.rates.rate(quote, view)?.of(exposure, Rounding::Ceil)
+    }
+
+    /// Returns the exposure of an instrument's position in the quote asset of its pricer.
+    pub(super) fn exposure_in_quote(
+        &self,
+        instrument: InstrumentId,
+        extra: Option<&OpenOrder>,
+        view: &View<'_>,
+    ) -> Option<Money> {
+        let key = at(&self.key_of, instrument).copied()?;
+        let held = (*self.pricer_of.get(key)?, self.positions.get(key)?.qty);
+        let same = |order: &OpenOrder| at(&self.key_of, order.instrument).copied() == Some(key);
+        self.exposure_with(held, &same, extra, view)
+    }
+
+    /// Returns the exposure of a holding, valued by an instrument, and of the open orders that are
+    /// `counted`, rounded up, in that instrument's quote asset.
+    pub(super) fn exposure_with(
+        &self,
+        (pricer, held): (InstrumentId, Money),
+        counted: &dyn Fn(&OpenOrder) -> bool,
+        extra: Option<&OpenOrder>,
+        view: &View<'_>,
+    ) -> Option<Money> {
+        let quote = self.assets(pricer).1;
         let mut any = extra.is_some();
         let (mut buys, mut sells) = (0_i128, 0_i128);
-        let open = self
-            .open
-            .iter()
-            .filter(|order| at(&self.key_of, order.instrument).copied() == Some(key));
-        for order in open.chain(extra) {
+        for order in self.open.iter().filter(|order| counted(order)).chain(extra) {
             any = true;
             let facts = at(view.instruments, order.instrument)?;
             let mark = at(view.markets, order.instrument)?.mark(view.now)?;
-            let value = order.value(facts, mark)?.0;
+            let value = order.value(facts, mark)?;
+            let value = self.rates_between(order.instrument, quote, value, view)?.0;
             match order.side {
                 Side::Buy => buys = buys.checked_add(value)?,
                 Side::Sell => sells = sells.checked_add(value)?,
             }
         }
-        if !any && position.is_flat() {
+        if !any && held.0 == 0 {
             return Some(Money::ZERO);
         }
-        let held = self.held_value(key, view)?;
+        let worth = worth_of(held, pricer, view)?;
         // Sells of a long close it and then mirror it before they add; so do buys of a short.
-        let twice = held.checked_mul(2)?;
-        let (short, long) = if position.qty.0 < 0 { (twice, 0) } else { (0, twice) };
+        let twice = worth.checked_mul(2)?;
+        let (short, long) = if held.0 < 0 { (twice, 0) } else { (0, twice) };
         let inc_buys = buys.checked_sub(short)?.max(0);
         let inc_sells = sells.checked_sub(long)?.max(0);
-        held.checked_add(inc_buys.max(inc_sells)).map(Money)
+        worth.checked_add(inc_buys.max(inc_sells)).map(Money)
+    }
+
+    /// Returns an amount in an instrument's quote asset in another, rounded up, by rates that are
+    /// known now.
+    fn rates_between(
+        &self,
+        instrument: InstrumentId,
+        to: AssetId,
+        amount: Money,
+        view: &View<'_>,
+    ) -> Option<Money> {
+        let from = self.assets(instrument).1;
+        if from == to {
+            return Some(amount);
+        }
+        let worth = self.rates.rate(from, view)?.of(amount, Rounding::Ceil)?;
+        let to = self.rates.rate(to, view)?;
+        mul_div(worth.0, to.under, to.over, Rounding::Ceil).map(Money)
     }
 
     /// Returns `|P| * m` of a position key, rounded up.
     pub(super) fn held_value(&self, key: usize, view: &View<'_>) -> Option<i128> {
-        let position = self.positions.get(key)?;
-        if position.is_flat() {
-            return Some(0);
-        }
-        let pricer = *self.pricer_of.get(key)?;
-        let instrument = at(view.instruments, pricer)?;
-        let mark = at(view.markets, pricer)?.mark(view.now)?;
-        let one = pow10(instrument.mark_decimals())?;
-        let size = position.qty.0.checked_abs()?;
-        mul_div(size, mark, one, Rounding::Ceil)
+        worth_of(self.positions.get(key)?.qty, *self.pricer_of.get(key)?, view)
     }
 
-    /// Returns the exposure of all positions; with `extra`, as if that order were open.
+    /// Returns the exposure of all positions in the reporting asset; with `extra`, as if that order
+    /// were open.
     #[must_use]
     pub fn exposure(&self, extra: Option<&OpenOrder>, view: &View<'_>) -> Option<Money> {
         let extra_key = extra.and_then(|order| at(&self.key_of, order.instrument).copied());
         let mut sum = Money::ZERO;
-        for (key, pricer) in self.pricer_of.iter().enumerate() {
+        let new = extra_key.filter(|key| self.live.keys.binary_search(key).is_err());
+        for key in self.live.keys.iter().copied().chain(new) {
             let here = extra.filter(|_| extra_key == Some(key));
-            sum = sum.checked_add(self.exposure_of(*pricer, here, view)?)?;
+            let pricer = *self.pricer_of.get(key)?;
+            sum = sum.checked_add(self.exposure_of(pricer, here, view)?)?;
         }
         Some(sum)
+    }
+
+    /// Returns an amount in an instrument's quote asset in the reporting asset, rounded up; `None`
+    /// while the rate is unknown.
+    #[must_use]
+    pub fn in_reporting(
+        &self,
+        instrument: InstrumentId,
+        amount: Money,
+        view: &View<'_>,
+    ) -> Option<Money> {
+        self.rates.rate(self.assets(instrument).1, view)?.of(amount, Rounding::Ceil)
+    }
+
+    /// Returns a bound in the reporting asset in an instrument's quote asset, rounded down: what is
+    /// within the one is within the other.
+    #[must_use]
+    pub fn bound_in_quote(
+        &self,
+        instrument: InstrumentId,
+        bound: i128,
+        view: &View<'_>,
+    ) -> Option<i128> {
+        let rate = self.rates.rate(self.assets(instrument).1, view)?;
+        mul_div(bound, rate.under, rate.over, Rounding::Floor)
     }
 
     /// Tells whether an order of this side and quantity reduces: it is against the position and,
@@ -185,58 +253,15 @@ impl Portfolio {
             }
         }
     }
+}
 
-    /// Returns the initial margin of one linear instrument: exposure over leverage, rounded up.
-    fn margin_needed(
-        &self,
-        instrument: InstrumentId,
-        extra: Option<&OpenOrder>,
-        view: &View<'_>,
-    ) -> Option<Money> {
-        let exposure = self.exposure_of(instrument, extra, view)?;
-        let leverage = i128::from(at(view.instruments, instrument)?.leverage_max.max(1));
-        div_round(exposure.0, leverage, Rounding::Ceil).map(Money)
+/// Returns what a holding is worth at an instrument's mark, rounded up; nothing needs no mark.
+pub(super) fn worth_of(held: Money, pricer: InstrumentId, view: &View<'_>) -> Option<i128> {
+    if held.0 == 0 {
+        return Some(0);
     }
-
-    /// Returns what is free of an asset in an account. On a linear account that is
-    /// `max(0, W + min(0, U) - initial margins)`: unrealised profit buys nothing.
-    #[must_use]
-    pub fn free(&self, account: AccountId, asset: AssetId, view: &View<'_>) -> Option<Money> {
-        if self.kind(account) == AccountKind::Cash {
-            return self.balances.free(account, asset);
-        }
-        let wallet = self.balances.total(account, asset);
-        let mut unrealised = Money::ZERO;
-        let mut margins = Money::ZERO;
-        for (key, pricer) in self.pricer_of.iter().enumerate() {
-            if self.account(*pricer) != account || self.assets(*pricer).1 != asset {
-                continue;
-            }
-            let position = self.positions.get(key)?;
-            if position.is_flat() && !self.open.any_of(*pricer) {
-                continue;
-            }
-            unrealised = unrealised.checked_add(self.unrealised(*pricer, view)?)?;
-            margins = margins.checked_add(self.margin_needed(*pricer, None, view)?)?;
-            for order in self.open.iter().filter(|order| order.instrument == *pricer) {
-                margins = margins.checked_add(order.fee_held)?;
-            }
-        }
-        let free = wallet.checked_add(Money(unrealised.0.min(0)))?.checked_sub(margins)?;
-        Some(Money(free.0.max(0)))
-    }
-
-    /// Returns the unrealised profit of an instrument's position in the quote asset, rounded down.
-    #[must_use]
-    pub fn unrealised(&self, instrument: InstrumentId, view: &View<'_>) -> Option<Money> {
-        let position = self.position(instrument);
-        if position.is_flat() {
-            return Some(Money::ZERO);
-        }
-        let facts = at(view.instruments, instrument)?;
-        let mark = at(view.markets, instrument)?.mark(view.now)?;
-        let one = pow10(facts.mark_decimals())?;
-        let value = mul_div(position.qty.0, mark, one, Rounding::Floor)?;
-        value.checked_sub(position.signed_basis().0).map(Money)
-    }
+    let instrument = at(view.instruments, pricer)?;
+    let mark = at(view.markets, pricer)?.mark_held(view.now, held.0 < 0)?;
+    let one = pow10(instrument.mark_decimals())?;
+    mul_div(held.0.checked_abs()?, mark, one, Rounding::Ceil)
 }

@@ -3,15 +3,15 @@
 use dsl::evaluate::{Facts, Input, Part};
 use dsl::schema::Field;
 use dsl::value::Value;
-use model::id::{AssetId, InstrumentId};
+use model::id::{AssetId, InstrumentId, StrategyId};
 use model::instrument::{Instrument, Kind};
-use model::num::{MONEY_SCALE, Price, pow10};
+use model::num::{MONEY_SCALE, Money, Price, pow10};
 use model::order::{Side, TimeInForce};
 
 use super::loss::loss;
 use crate::facts::{market, money, position};
 use crate::market::Market;
-use crate::portfolio::measure::Share;
+use crate::portfolio::measure::{Measures, Share};
 use crate::portfolio::open::OpenOrder;
 use crate::portfolio::{Portfolio, View};
 
@@ -44,6 +44,8 @@ pub(super) struct RiskFacts<'a> {
     pub(super) id: InstrumentId,
     pub(super) instrument: &'a Instrument,
     pub(super) market: &'a Market,
+    /// Whose order it is, or whose block: none where there is no one.
+    pub(super) strategy: Option<StrategyId>,
     pub(super) order: Option<&'a OrderView>,
 }
 
@@ -101,7 +103,8 @@ impl RiskFacts<'_> {
             Field::OrderCrossesOwn => Value::bool(order.crosses),
             Field::OrderQty => Value::known(i128::from(open.remaining.0)),
             Field::OrderPrice => Value::of(order.price.map(|price| i128::from(price.0))),
-            Field::OrderNotional | Field::OrderValue => self.order_value(order),
+            Field::OrderNotional => money(self.order_value(order)),
+            Field::OrderValue => money(self.reporting(self.order_value(order))),
             Field::OrderLocks => {
                 money(self.portfolio.locks(open, &self.view).map(|(_, amount)| amount))
             }
@@ -109,7 +112,9 @@ impl RiskFacts<'_> {
             Field::OrderRisk => {
                 let known = order.price.zip(order.stop);
                 let instrument = self.instrument;
-                money(known.and_then(|(price, stop)| loss(open.remaining, price, stop, instrument)))
+                let lost =
+                    known.and_then(|(price, stop)| loss(open.remaining, price, stop, instrument));
+                money(self.reporting(lost))
             }
             Field::OrderTif => Value::known(order.tif as i128),
             Field::OrderTtl if order.ttl_ns == 0 => Value::MISSING,
@@ -121,13 +126,43 @@ impl RiskFacts<'_> {
 
     /// Returns quantity times the larger of price and mark; at its price alone when the mark is
     /// unknown and the order reduces.
-    fn order_value(&self, order: &OrderView) -> Value {
+    fn order_value(&self, order: &OrderView) -> Option<Money> {
         let value = match self.market.mark(self.view.now) {
             Some(mark) => order.open.value(self.instrument, mark),
             None if order.open.reduces => order.open.value_at_limit(self.instrument),
             None => None,
         };
-        money(value.filter(|_| order.price.is_some()))
+        value.filter(|_| order.price.is_some())
+    }
+
+    /// Returns an amount in the instrument's quote asset in the reporting asset.
+    fn reporting(&self, amount: Option<Money>) -> Option<Money> {
+        self.portfolio.in_reporting(self.id, amount?, &self.view)
+    }
+
+    /// Answers `strategy.*`: of the order's strategy, or of the one that the block applies to.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "`read` names every field and calls this for those of strategies"
+    )]
+    fn strategy(&self, field: Field, part: Part) -> Value {
+        let Some(strategy) = self.strategy else { return Value::MISSING };
+        let (portfolio, view) = (self.portfolio, &self.view);
+        let measures = portfolio.strategy_measures(strategy);
+        match field {
+            Field::StrategyCapital => money(portfolio.strategy_capital(strategy, view)),
+            Field::StrategyExposure => money(portfolio.strategy_exposure(strategy, view)),
+            Field::StrategyPosition => {
+                qty(portfolio.strategy_position(strategy, self.id).0, self.instrument)
+            }
+            Field::StrategyDayLoss => share(measures.and_then(Measures::day_loss), part),
+            Field::StrategyDrawdown => share(measures.and_then(Measures::drawdown), part),
+            Field::StrategyOpenOrders => {
+                let own = portfolio.open().iter().filter(|order| order.strategy == strategy);
+                Value::known(i128::try_from(own.count()).unwrap_or(i128::MAX))
+            }
+            _ => share(portfolio.order_to_trade(strategy), part),
+        }
     }
 }
 
@@ -141,6 +176,10 @@ impl Facts for RiskFacts<'_> {
             Field::AccountDayLoss => share(measures.day_loss(), part),
             Field::AccountDayDrawdown => share(measures.day_drawdown(), part),
             Field::AccountDrawdown => share(measures.drawdown(), part),
+            Field::AccountWeekLoss => share(measures.week_loss(), part),
+            Field::AccountMarginRatio => {
+                share(self.portfolio.margin_ratio(self.id, &self.view), part)
+            }
             Field::AccountExposure => money(self.portfolio.exposure(None, &self.view)),
             Field::AccountExposureAfter => {
                 let order = self.order.map(|order| &order.open);
@@ -150,6 +189,20 @@ impl Facts for RiskFacts<'_> {
                 self.account(field, asset)
             }
             Field::SymbolExposure => money(self.portfolio.exposure_of(self.id, None, &self.view)),
+            Field::SymbolDayLoss => {
+                share(self.portfolio.symbol_day_loss(self.id, &self.view), part)
+            }
+            Field::PositionLiqPrice => Value::of(self.portfolio.liq_price(self.id, &self.view)),
+            Field::PositionLiqDistance => {
+                share(self.portfolio.liq_distance(self.id, &self.view), part)
+            }
+            Field::StrategyCapital
+            | Field::StrategyExposure
+            | Field::StrategyPosition
+            | Field::StrategyDayLoss
+            | Field::StrategyDrawdown
+            | Field::StrategyOpenOrders
+            | Field::StrategyOrderToTrade => self.strategy(field, part),
             Field::SymbolOpenBuys | Field::SymbolOpenSells => {
                 let side = if field == Field::SymbolOpenBuys { Side::Buy } else { Side::Sell };
                 let open = self.portfolio.open_base(self.id, side, self.view.instruments);
@@ -161,7 +214,7 @@ impl Facts for RiskFacts<'_> {
             | Field::PositionAvgPrice
             | Field::PositionAge => {
                 let held = self.portfolio.position(self.id);
-                let mark = self.market.mark(self.view.now);
+                let mark = self.market.mark_held(self.view.now, held.qty.0 < 0);
                 position(&held, self.instrument, mark, (field, part), self.view.now)
                     .unwrap_or(Value::MISSING)
             }
@@ -226,6 +279,7 @@ impl Facts for RiskFacts<'_> {
 pub(super) fn is_of_instrument(field: Field) -> bool {
     is_in(field, &["symbol.", "position.", "market.", "book.", "quote.", "feed.", "venue."])
         || is_in(field, &["account.free", "account.locked", "account.total"])
+        || matches!(field, Field::AccountMarginRatio | Field::StrategyPosition)
 }
 
 /// Tells whether an event of the instrument's market alone can change a field.

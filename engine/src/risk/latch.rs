@@ -199,8 +199,9 @@ impl Latches {
                 else {
                     continue;
                 };
+                let (view, strategy) = (*view, block.strategy());
                 let facts =
-                    RiskFacts { portfolio, view: *view, id, instrument, market, order: None };
+                    RiskFacts { portfolio, view, id, instrument, market, strategy, order: None };
                 block.code.run_latches(&facts, registers);
                 ran = Some((index, nth));
             }

@@ -12,7 +12,7 @@ use model::order::{Side, SizeKind};
 use model::reject::Reject;
 
 use super::{Risk, loss};
-use crate::portfolio::at;
+use crate::portfolio::{as_qty, at};
 
 /// What a strategy has: its capital in the quote asset, and its own signed position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,12 +22,14 @@ pub(super) struct Means {
 }
 
 impl Risk {
-    /// Returns what a strategy has; not known until the portfolio keeps ledgers of strategies, and
-    /// then a size that is a share of it is refused.
-    #[expect(clippy::unused_self, reason = "the portfolio answers it")]
+    /// Returns what a strategy has; a size that is a share of what is not known is refused.
     fn means(&self, event: &Event, signal: &Signal) -> Option<Means> {
-        let _ = (event, signal);
-        None
+        let (id, strategy, view) = (event.instrument, signal.strategy, self.view());
+        let capital = self.portfolio.strategy_capital(strategy, &view)?;
+        let capital = Money(self.portfolio.bound_in_quote(id, capital.0, &view)?);
+        let held = self.portfolio.strategy_position(strategy, id);
+        let position = as_qty(held, at(&self.instruments, id)?);
+        Some(Means { capital, position })
     }
 
     /// Returns the signal with the quantity that its size comes to; a weight may turn its side.

@@ -1,9 +1,10 @@
 //! Verdicts and latches on small rule texts: precedence, caps, unknowns, edges and ends.
 
 use model::event::{
-    AccountOpened, DayRoll, FeedState, LatchChanged, Quote, SessionStart, Signal, Timer,
+    AccountOpened, BalanceChanged, DayRoll, FeedState, Fill, LatchChanged, OrderDone, Quote,
+    SessionStart, Signal, Timer,
 };
-use model::id::{OrderNo, Seq, StrategyId};
+use model::id::{AccountId, AssetId, OrderNo, Seq, StrategyId};
 use model::instrument::Kind;
 use model::num::{Price, Qty};
 use model::order::{Cause, FeedStatus, LatchState, Liquidity, Side, TimeInForce, Verdict};
@@ -535,9 +536,12 @@ fn the_engines_own_checks_stand_whatever_the_rules_say() {
     assert_eq!(desk.ask(Side::Buy, 10, 0), no("NO_PRICE"));
     assert_eq!(desk.ask(Side::Buy, 0, 350_000), no("BELOW_MIN_QTY"));
     assert_eq!(desk.ask(Side::Buy, 1_000_001, 350_000), no("ABOVE_MAX_QTY"));
-    assert_eq!(desk.ask(Side::Buy, 100, 350_000), no("NO_BALANCE"), "3,500 at a leverage of 3");
+    assert_eq!(desk.ask(Side::Buy, 100, 350_000), no("LEVERAGE"), "3,500 at a leverage of 3");
     assert_eq!(desk.ask(Side::Buy, 80, 350_000), yes(80, ""));
-    assert_eq!(desk.ask(Side::Buy, 10, 350_000), no("NO_BALANCE"), "open orders hold margin");
+    assert_eq!(desk.ask(Side::Buy, 10, 350_000), no("LEVERAGE"), "open orders count");
+    desk.id = ETH;
+    desk.quote(250_000);
+    assert_eq!(desk.ask(Side::Buy, 1_000, 250_000), no("NO_BALANCE"), "they hold margin too");
 }
 
 #[test]

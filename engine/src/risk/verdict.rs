@@ -186,7 +186,9 @@ impl Risk {
             return;
         };
         let order = judgement.order;
-        let facts = RiskFacts { portfolio, view, id, instrument, market, order: Some(&order) };
+        let strategy = Some(order.open.strategy);
+        let facts =
+            RiskFacts { portfolio, view, id, instrument, market, strategy, order: Some(&order) };
         let mut smallest: Option<(Qty, Refusal)> = None;
         let index = usize::try_from(id.0).unwrap_or(usize::MAX);
         for (block, registers) in blocks.get_mut(index).into_iter().flatten() {
@@ -215,8 +217,13 @@ impl Risk {
                         continue;
                     }
                 };
-                match largest(cap.measure, bound, &order, instrument, market, &view) {
+                let quoted = in_quote(cap.measure, bound, id, portfolio, &view);
+                let found = quoted.and_then(|quoted| {
+                    largest(cap.measure, quoted, &order, instrument, market, &view)
+                });
+                match found {
                     Some((qty, observed)) => {
+                        let observed = reported(cap.measure, observed, id, portfolio, &view);
                         refusal.values = (observed, Money(bound).saturating_i64());
                         let better =
                             smallest.is_none_or(|(least, seen)| (qty, refusal) < (least, seen));
@@ -255,7 +262,9 @@ impl Risk {
         };
         let order = judgement.order;
         let uncut = sized(order, judgement.asked, portfolio, &view, instrument, market);
-        let facts = RiskFacts { portfolio, view, id, instrument, market, order: Some(&order) };
+        let strategy = Some(order.open.strategy);
+        let facts =
+            RiskFacts { portfolio, view, id, instrument, market, strategy, order: Some(&order) };
         let whole = RiskFacts { order: Some(&uncut), ..facts };
         let index = usize::try_from(id.0).unwrap_or(usize::MAX);
         for (block, registers) in blocks.get_mut(index).into_iter().flatten() {
@@ -319,8 +328,8 @@ impl Risk {
         if open.remaining > instrument.qty_max {
             return Err(Reject::AboveMaxQty);
         }
-        if self.portfolio.measures().start().is_none() && !open.reduces {
-            return Err(Reject::Warmup);
+        if !open.reduces {
+            self.may_increase(open)?;
         }
         self.recheck_caps(id, judgement)?;
         let view = self.view();
@@ -345,6 +354,25 @@ impl Risk {
         Ok((asset, amount, fee))
     }
 
+    /// What stands in the way of all that increases: figures that are not known, what the venue had
+    /// to close, the instrument's leverage.
+    fn may_increase(&self, open: &OpenOrder) -> Result<(), Reject> {
+        if self.liquidated {
+            return Err(Reject::Liquidated);
+        }
+        if self.doubtful {
+            return Err(Reject::Doubtful);
+        }
+        if self.portfolio.measures().equity().is_none() {
+            return Err(Reject::Warmup);
+        }
+        match self.portfolio.over_leverage(open, &self.view()) {
+            Some(false) => Ok(()),
+            Some(true) => Err(Reject::Leverage),
+            None => Err(Reject::NoPrice),
+        }
+    }
+
     /// Verifies every cap by multiplication: the final quantity must be within it.
     pub(super) fn recheck_caps(
         &self,
@@ -361,6 +389,12 @@ impl Risk {
             for (nth, cap) in block.code.caps().iter().enumerate() {
                 let CapBound::Bound(bound) = block.code.cap(nth, registers) else { continue };
                 let open = &judgement.order.open;
+                let view = self.view();
+                let bound = match in_quote(cap.measure, bound, id, &self.portfolio, &view) {
+                    Some(bound) => bound,
+                    None if open.reduces => continue,
+                    None => return Err(Reject::NoPrice),
+                };
                 let measured = match cap.measure {
                     Measure::Qty => Some(i128::from(open.remaining.0)),
                     Measure::Notional | Measure::Value => {
@@ -487,6 +521,38 @@ fn largest(
         mul_div(bound, pow10(decimals)?, price.checked_mul(pow10(MONEY_SCALE)?)?, Rounding::Floor)?;
     let observed = open.value(instrument, mark)?.saturating_i64();
     Some((instrument.floor_lot(qty), observed))
+}
+
+/// Returns a cap's bound in the instrument's quote asset, in which its orders are measured; `None`
+/// while the rate is unknown.
+fn in_quote(
+    measure: Measure,
+    bound: i128,
+    id: InstrumentId,
+    portfolio: &Portfolio,
+    view: &View<'_>,
+) -> Option<i128> {
+    match measure {
+        Measure::Qty | Measure::Notional => Some(bound),
+        Measure::Value | Measure::Risk => portfolio.bound_in_quote(id, bound, view),
+    }
+}
+
+/// Returns what a cap measured in the unit of its bound, to be shown.
+fn reported(
+    measure: Measure,
+    observed: i64,
+    id: InstrumentId,
+    portfolio: &Portfolio,
+    view: &View<'_>,
+) -> i64 {
+    let amount = Money(i128::from(observed));
+    match measure {
+        Measure::Qty | Measure::Notional => observed,
+        Measure::Value | Measure::Risk => {
+            portfolio.in_reporting(id, amount, view).unwrap_or(amount).saturating_i64()
+        }
+    }
 }
 
 /// Returns the mark that an order is valued at; the price of one that reduces stands in for a mark

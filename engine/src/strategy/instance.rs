@@ -132,6 +132,13 @@ impl Instance {
         true
     }
 
+    /// Forgets what was held: the venue has closed it.
+    pub(super) fn liquidated(&mut self) {
+        self.ledger = Position::default();
+        self.exit = None;
+        self.trip = None;
+    }
+
     /// Tells whether an order is the working entry or exit.
     pub(super) fn owns(&self, order: OrderNo) -> bool {
         self.enter.is_some_and(|entry| entry.order == order)

@@ -1,0 +1,168 @@
+//! What happens to the accounts beside orders: fills, flows, funding, rates, and a liquidation.
+//!
+//! What could not be booked makes what is held unknown: an unknown position refuses every order, an
+//! unknown payment the increasing ones, until a person has set the balance right.
+
+use model::event::{
+    AccountOpened, BadInput, BalanceChanged, CashFlow, Event, Fill, Funding, FxRate, LatchChanged,
+    Liquidate, OrderDone, PositionChanged, Realised,
+};
+use model::id::{AccountId, AssetId, InstrumentId, NO_INSTRUMENT};
+use model::num::Money;
+use model::order::{AccountKind, DoneReason, FlowReason, InputFault, LatchState, Liquidity};
+use model::reject::{Code, Reject};
+use model::time::Nanos;
+
+use super::Risk;
+use crate::portfolio::{View, as_qty, at};
+use crate::stage::Out;
+
+impl Risk {
+    /// Equity is first looked at when all accounts are open: at the first day's roll.
+    pub(super) fn account_opened(&mut self, event: &Event, opened: &AccountOpened, out: &mut Out) {
+        self.portfolio.open_account(opened);
+        self.balance_changed(event, opened.account, opened.asset, out);
+    }
+
+    pub(super) fn balance_changed(
+        &self,
+        event: &Event,
+        account: AccountId,
+        asset: AssetId,
+        out: &mut Out,
+    ) {
+        let balances = self.portfolio.balances();
+        let record = BalanceChanged {
+            total: balances.total(account, asset),
+            locked: balances.locked(account, asset),
+            account,
+            asset,
+        };
+        Self::emit(event, NO_INSTRUMENT, &record, out);
+    }
+
+    pub(super) fn fill(&mut self, event: &Event, fill: &Fill, out: &mut Out) {
+        let id = event.instrument;
+        let Self { instruments, markets, portfolio, now, .. } = self;
+        let view = View { instruments, markets, now: *now };
+        let Some(facts) = at(instruments, id) else { return };
+        let booked = if fill.liquidity == Liquidity::Liquidation {
+            let realised = portfolio.liquidated(id, fill, facts, &view);
+            realised.map(|profit| (profit, model::id::ALL_STRATEGIES))
+        } else {
+            let outcome = portfolio.fill(id, fill, facts, &view);
+            outcome.map(|outcome| (outcome.realised, outcome.strategy))
+        };
+        let Some((profit, strategy)) = booked else {
+            self.unbooked = true;
+            return;
+        };
+        let (base, quote) = portfolio.assets(id);
+        let account = portfolio.account(id);
+        let position = portfolio.position(id);
+        let changed =
+            PositionChanged { qty: as_qty(position.qty, facts), basis: position.basis, account };
+        Self::emit(event, id, &changed, out);
+        let fee = Money(i128::from(fill.fee));
+        let realised = Realised { profit, fee, fee_asset: fill.fee_asset, strategy };
+        Self::emit(event, id, &realised, out);
+        self.balance_changed(event, account, quote, out);
+        let cash = self.portfolio.kind(account) == AccountKind::Cash;
+        if cash {
+            self.balance_changed(event, account, base, out);
+        }
+        if fill.fee_asset != quote && !(cash && fill.fee_asset == base) {
+            self.balance_changed(event, account, fill.fee_asset, out);
+        }
+        self.changed(event, out);
+    }
+
+    pub(super) fn order_done(&mut self, event: &Event, done: &OrderDone, out: &mut Out) {
+        if let Some(ended) = self.portfolio.done(done.order) {
+            if done.reason == DoneReason::Cancelled {
+                self.portfolio.cancelled(ended.strategy);
+            }
+            if ended.locked != Money::ZERO {
+                let account = self.portfolio.account(ended.instrument);
+                self.balance_changed(event, account, ended.lock_asset, out);
+            }
+            self.changed(event, out);
+        }
+    }
+
+    /// Books money that came or went. One that takes what is not there cannot be true: what is held
+    /// is then not known.
+    pub(super) fn cash_flow(&mut self, event: &Event, flow: &CashFlow, out: &mut Out) {
+        let view = View { instruments: &self.instruments, markets: &self.markets, now: self.now };
+        if !self.portfolio.flow(flow, &view) {
+            self.doubtful = true;
+            return;
+        }
+        // A person has set right what was not known.
+        self.doubtful &= flow.reason != FlowReason::Adjustment;
+        self.balance_changed(event, flow.account, flow.asset, out);
+        self.changed(event, out);
+    }
+
+    pub(super) fn funding(&mut self, event: &Event, funding: &Funding, out: &mut Out) {
+        let id = event.instrument;
+        let Self { instruments, markets, portfolio, now, .. } = self;
+        let view = View { instruments, markets, now: *now };
+        let Some(facts) = at(instruments, id) else { return };
+        match portfolio.fund(id, funding, facts, &view) {
+            None => self.doubtful = true,
+            Some(Money::ZERO) => {}
+            Some(_) => {
+                let (account, quote) = (portfolio.account(id), portfolio.assets(id).1);
+                self.balance_changed(event, account, quote, out);
+                self.changed(event, out);
+            }
+        }
+    }
+
+    /// A funding of something held that does not say by which mark: what was paid is unknown.
+    pub(super) fn bad_input(&mut self, event: &Event, bad: &BadInput) {
+        let held = !self.portfolio.position(event.instrument).is_flat();
+        self.doubtful |= bad.fault == InputFault::NoMark && held;
+    }
+
+    pub(super) fn fx_rate(&mut self, event: &Event, rate: &FxRate, out: &mut Out) {
+        self.portfolio.record_rate(rate, self.now);
+        self.changed(event, out);
+    }
+
+    /// Has the simulated venue close the positions of an account whose margin no longer holds them.
+    ///
+    /// From here on only orders that reduce pass: what level 2 of the kill switch will say stands
+    /// here until there are levels.
+    pub(super) fn liquidate_underwater(&mut self, event: &Event, out: &mut Out) {
+        let view = View { instruments: &self.instruments, markets: &self.markets, now: self.now };
+        let Some(pool) = self.portfolio.underwater(&view) else {
+            self.liquidating = false;
+            return;
+        };
+        if self.liquidating {
+            return;
+        }
+        self.liquidating = true;
+        self.liquidated = true;
+        let (balance, maintenance) = self.portfolio.standing(pool, &view).unwrap_or_default();
+        let record = LatchChanged {
+            observed: balance.saturating_i64(),
+            limit: maintenance.saturating_i64(),
+            until: Nanos(0),
+            code: Code::from(Reject::Liquidated),
+            state: LatchState::Armed,
+        };
+        Self::emit(event, NO_INSTRUMENT, &record, out);
+        let instruments = &self.instruments;
+        self.portfolio.to_liquidate(pool, &view, &mut |id: InstrumentId, held, price| {
+            let Some(facts) = at(instruments, id) else { return };
+            let liquidate = Liquidate { qty: as_qty(held, facts), price };
+            Self::emit(event, id, &liquidate, out);
+        });
+        let measures = self.portfolio.measures();
+        let (equity, last) = (measures.equity(), measures.last());
+        self.tell_state(event, equity.unwrap_or(last), equity.is_some(), out);
+    }
+}
