@@ -10,4 +10,5 @@ pub(crate) mod lab;
 mod latency;
 mod merged;
 mod resume;
+mod strategies;
 mod tampered;

@@ -346,6 +346,12 @@ pub const CODES: &[(&str, &str, &str)] = &[
          long as it lasts.",
     ),
     (
+        "R0420",
+        "long and short at once",
+        "Two enters of opposite sides have the same condition. At most one enter happens on a \
+         trigger, the first declared, so the other never does.",
+    ),
+    (
         "R0501",
         "too many decimals",
         "A price or quantity has more decimals than the instrument; it is never rounded.",

@@ -92,6 +92,20 @@ pub(super) fn strategy(strategy: &Strategy, scope: &Scope<'_>, out: &mut Vec<Dia
             out.push(fault.help(format!("add an `exit {side}`")));
         }
     }
+    for (index, rule) in strategy.rules.iter().enumerate().filter(|(_, rule)| !rule.exit) {
+        let opposite = strategy.rules.iter().take(index).find(|other| {
+            !other.exit
+                && other.long != rule.long
+                && other.when == rule.when
+                && other.unless == rule.unless
+        });
+        if let Some(first) = opposite {
+            let message = format!("{} and {} are true at once", first.rule.code, rule.rule.code);
+            let fault = Diagnostic::warning("R0420", rule.when.span, message);
+            let fault = fault.also(first.when.span, "the opposite side enters here");
+            out.push(fault.help("the first declared wins: this one never enters"));
+        }
+    }
     for param in &strategy.params {
         for (symbol, value) in &param.table {
             let runs =

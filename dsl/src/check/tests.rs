@@ -10,6 +10,7 @@ use crate::typed::{Compare, Effect, ExprKind, Indicator, LatchEnd, Step, Strateg
 
 const CRASH: &str = include_str!("../../../rules/crash.rules");
 const CROSSOVER: &str = include_str!("../../../rules/crossover.rules");
+const MOMENTUM: &str = include_str!("../../../rules/momentum.rules");
 const LIMITS: &str = include_str!("../../../rules/limits.rules");
 const README: &str = include_str!("../../../rules/README.md");
 const FRONT_PAGE: &str = include_str!("../../../README.md");
@@ -93,7 +94,7 @@ fn good_files_are_silent() {
 
 #[test]
 fn shipped_files_are_silent_alone_and_together() {
-    for text in [CRASH, CROSSOVER, LIMITS] {
+    for text in [CRASH, CROSSOVER, LIMITS, MOMENTUM] {
         assert_eq!(render(text), "");
     }
     let all = [source("crash", CRASH), source("crossover", CROSSOVER), source("limits", LIMITS)];
@@ -324,7 +325,7 @@ fn what_ships_and_what_is_taught_binds_to_an_instrument() {
         "ETH" => Some(model::id::AssetId(2)),
         _ => None,
     };
-    let mut texts: Vec<String> = [CRASH, CROSSOVER, LIMITS].map(str::to_owned).to_vec();
+    let mut texts: Vec<String> = [CRASH, CROSSOVER, LIMITS, MOMENTUM].map(str::to_owned).to_vec();
     let examples = README.split("```rules\n").skip(1);
     texts.extend(examples.map(|example| example.split("```").next().unwrap().to_owned()));
     texts.extend(files("ok").iter().map(|path| std::fs::read_to_string(path).unwrap()));

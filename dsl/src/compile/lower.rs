@@ -280,7 +280,8 @@ impl<'a> Lower<'a> {
         }
         let number = self.lower(value);
         if let Some((low, high)) = &param.range {
-            let (low, high) = (self.lower(low), self.lower(high));
+            // Ends of a range are compared only, so they may be finer than the instrument.
+            let (low, high) = (self.end(low), self.end(high));
             let above = self.graph.compare(Compare::GreaterEq, number, low);
             let below = self.graph.compare(Compare::LessEq, number, high);
             let within = self.graph.and(above, below);
@@ -296,6 +297,14 @@ impl<'a> Lower<'a> {
             *slot = Some(number);
         }
         number
+    }
+
+    /// Lowers an end of a range.
+    fn end(&mut self, expr: &'a Expr) -> Num {
+        if let ExprKind::Number { mantissa, decimals } = expr.kind {
+            return self.graph.decimal(mantissa, decimals);
+        }
+        self.lower(expr)
     }
 
     /// Returns the value for this instrument: that of the most specific name that fits, else the
