@@ -186,6 +186,9 @@ impl Facts for World {
             | Field::BookAsk
             | Field::BookBidQty
             | Field::BookAskQty
+            | Field::BookBidDepth
+            | Field::BookAskDepth
+            | Field::BookDepth
             | Field::QuoteBid
             | Field::QuoteAsk
             | Field::BarOpen

@@ -14,7 +14,7 @@ mod testing;
 
 pub use expression::{Arg, Expr, ExprKind, Literal, Number, Operator, Segment};
 pub use name::Name;
-pub use testing::{Bars, Expect, Test, TestKind, TestStatement};
+pub use testing::{Again, Bars, Expect, Test, TestKind, TestStatement};
 
 /// One file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

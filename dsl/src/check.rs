@@ -40,6 +40,8 @@ mod risk;
 mod scope;
 /// Strategies.
 mod strategy;
+/// Tests in a file, and what they can give.
+pub mod testing;
 /// The unit algebra.
 mod units;
 
@@ -207,8 +209,10 @@ impl<'t> Session<'t> {
         for item in &file.items {
             match item {
                 Item::Test(test) => {
-                    self.program.tests = self.program.tests.saturating_add(1);
-                    self.is_block(&test.block);
+                    if self.is_block(&test.block) {
+                        testing::test(test, &mut self.diagnostics);
+                        self.program.tests.push(test.clone());
+                    }
                 }
                 Item::Invariant(invariant) => {
                     let key = (invariant.block.text.as_str(), invariant.name.text.as_str());

@@ -73,6 +73,8 @@ pub enum Recall {
     State(u16),
     /// Window number so-and-so.
     Window(u16),
+    /// Quantity in the book: of the market, asked for like a memory because it has arguments.
+    Depth(crate::typed::Depth),
 }
 
 /// Answers what a program reads. Each distinct input is asked once in a run of a section.
@@ -241,6 +243,11 @@ impl Section {
             let value = admit(facts.recall(recalled.what), recalled.lo, recalled.width);
             set(file, recalled.dst, value);
         }
+    }
+
+    /// Tells whether the book is read beyond its best prices.
+    pub(crate) fn reads_depth(&self) -> bool {
+        self.recalls.iter().any(|recalled| matches!(recalled.what, Recall::Depth(_)))
     }
 
     /// Returns the number of steps.

@@ -42,5 +42,8 @@ pub const WINDOW_NS_MIN: i64 = 1_000_000;
 /// time than this, the count is unknown, and what reads it refuses.
 pub const SAME_ORDERS_MAX: usize = 1_024;
 
+/// LIMIT: how often a test repeats a statement; more is cut to this, so that tests end.
+pub const TIMES_MAX: u64 = 10_000;
+
 const _: () = assert!(DIGITS_MAX > DECIMALS_MAX && DIGITS_MAX < 38);
 const _: () = assert!(SOURCES_MAX < u16::MAX as usize);

@@ -17,6 +17,7 @@ use crate::value::Value;
 
 mod window;
 
+pub use window::Counter;
 use window::Ring;
 
 /// Version of the state image.
@@ -89,6 +90,19 @@ struct Cells {
 }
 
 impl MemorySpec {
+    /// Tells whether a state or a window belongs to one instrument.
+    pub(crate) fn is_local(&self, what: crate::evaluate::Recall) -> bool {
+        match what {
+            crate::evaluate::Recall::State(index) => {
+                self.states.get(usize::from(index)).is_some_and(|state| state.local)
+            }
+            crate::evaluate::Recall::Window(index) => {
+                self.windows.get(usize::from(index)).is_some_and(|window| window.local)
+            }
+            crate::evaluate::Recall::Depth(_) => true,
+        }
+    }
+
     /// Tells whether there is nothing to remember.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -162,6 +176,11 @@ impl Memory {
         if let Some(ring) = rings.get_mut(at) {
             ring.add(now, value, order);
         }
+    }
+
+    /// Tells whether a state is held once for each instrument.
+    pub(crate) fn is_local(&self, state: u16) -> bool {
+        self.states.get(usize::from(state)).is_some_and(|cells| cells.spec.local)
     }
 
     /// Keeps a new value until all of this event are known.

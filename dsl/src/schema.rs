@@ -187,6 +187,9 @@ fields! {
     BookAskQty "book.ask_qty" Type::Qty, Both, Always, Touch, true, "quantity at the best ask";
     QuoteBid "quote.bid" Type::Price, Strategy, Always, Nothing, true, "price of the own working bid, the best of several";
     QuoteAsk "quote.ask" Type::Price, Strategy, Always, Nothing, true, "price of the own working offer, the best of several";
+    BookBidDepth "book.bid_depth" Type::Qty, Both, Always, Touch, true, "quantity bid, within so many levels or a share of the best";
+    BookAskDepth "book.ask_depth" Type::Qty, Both, Always, Touch, true, "quantity asked, within so many levels or a share of the best";
+    BookDepth "book.depth" Type::Qty, Risk, Order, Touch, true, "quantity on the order's own or the opposite side, likewise";
     BarOpen "open" Type::Price, Strategy, Always, Bars, true, "first price of the last closed bar";
     BarHigh "high" Type::Price, Strategy, Always, Bars, true, "highest price of the last closed bar";
     BarLow "low" Type::Price, Strategy, Always, Bars, true, "lowest price of the last closed bar";

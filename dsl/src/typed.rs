@@ -11,7 +11,9 @@ use model::order::TimeInForce;
 mod memory;
 mod rate;
 
-pub use memory::{Extent, Fold, Occasion, Reset, State, StateUpdate, Stream, Window};
+pub use memory::{
+    Depth, DepthReach, DepthSide, Extent, Fold, Occasion, Reset, State, StateUpdate, Stream, Window,
+};
 pub use rate::{Cooldown, Key, Throttle};
 
 /// A unit: what a value means.
@@ -95,6 +97,8 @@ pub enum ExprKind {
     State(usize),
     /// Window of the block, by index.
     Window(usize),
+    /// Quantity in the book.
+    Depth(Depth),
     /// `-e`.
     Neg(Box<Expr>),
     /// `not e`.
@@ -581,6 +585,6 @@ pub struct Program {
     pub strategies: Vec<Strategy>,
     /// Invariants, in order.
     pub invariants: Vec<Invariant>,
-    /// Number of `test` items: parsed here, run by `engine rules test`.
-    pub tests: usize,
+    /// Tests, by file name, then in order: checked here, run by `engine rules test`.
+    pub tests: Vec<crate::ast::Test>,
 }

@@ -254,6 +254,7 @@ impl Stage for Execution {
             | Body::SignalTerms(_)
             | Body::DecisionRules(_)
             | Body::LatchChanged(_)
+            | Body::Alert(_)
             | Body::RiskState(_)
             | Body::BalanceChanged(_)
             | Body::PositionChanged(_)

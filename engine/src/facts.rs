@@ -5,10 +5,11 @@
 
 use dsl::evaluate::Part;
 use dsl::schema::Field;
+use dsl::typed::{Depth, DepthSide};
 use dsl::value::Value;
 use model::instrument::Instrument;
 use model::num::{Money, Price, Qty, Rounding, mul_div, pow10};
-use model::order::FeedStatus;
+use model::order::{FeedStatus, Side};
 use model::time::Nanos;
 
 use crate::market::Market;
@@ -63,6 +64,17 @@ pub(crate) fn market(market: &Market, field: Field, part: Part, now: Nanos) -> O
         Field::Now => Value::known(i128::from(now.0)),
         _ => return None,
     })
+}
+
+/// Answers depth of the book; `order` is the side of the one at hand.
+pub(crate) fn depth(market: &Market, depth: Depth, order: Option<Side>) -> Value {
+    let side = match depth.side {
+        DepthSide::Bid => Some(Side::Buy),
+        DepthSide::Ask => Some(Side::Sell),
+        DepthSide::Own => order,
+        DepthSide::Opposite => order.map(Side::opposite),
+    };
+    qty(side.and_then(|side| market.depth(side, depth.reach)))
 }
 
 /// Answers `position.*`; none for other fields. The average price is its cost over its quantity.

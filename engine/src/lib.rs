@@ -66,6 +66,8 @@ pub mod tally;
 pub mod tape;
 /// Which thread runs where.
 pub mod topology;
+/// Tests of rules files, run.
+pub mod trial;
 
 /// What tests of several stages share.
 #[cfg(test)]

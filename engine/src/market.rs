@@ -3,6 +3,8 @@
 //! Strategy and risk each fold their own copy from the same events, so neither reads the other's
 //! memory. Marks follow accounts.md 5; they are computed at a moment, never stored as a clock.
 
+use dsl::typed::DepthReach;
+use model::book::{Book, LEVELS_MAX};
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::event::{Bar, BarExtra, Body, Event, Quote};
 use model::instrument::Instrument;
@@ -25,6 +27,8 @@ pub struct Market {
     heard: Option<Nanos>,
     mark: Mark,
     published: Option<Published>,
+    /// Its levels, where rules read how deep it is.
+    book: Option<Book>,
 }
 
 /// Best bid and ask; a quantity of zero means that the side is empty.
@@ -96,7 +100,40 @@ impl Market {
             heard: None,
             mark: Mark::default(),
             published: None,
+            book: None,
         }
+    }
+
+    /// Keeps the book too: rules read how deep it is.
+    #[must_use]
+    pub fn with_book(mut self) -> Self {
+        self.book = Some(Book::new());
+        self
+    }
+
+    /// Returns the quantity on a side of the book, while the feed is synced and the side stands.
+    #[must_use]
+    pub fn depth(&self, side: Side, reach: DepthReach) -> Option<Qty> {
+        let book = self.book.as_ref().filter(|_| self.feed == FeedStatus::Synced)?;
+        let best = i128::from(book.best(side)?.price.0);
+        let mut sum = 0_i64;
+        let mut levels = 0_u16;
+        for level in book.levels(side) {
+            let inside = match reach {
+                DepthReach::Levels(most) => levels < most,
+                DepthReach::Within(rate) => {
+                    let away = (i128::from(level.price.0).saturating_sub(best)).saturating_abs();
+                    away.saturating_mul(1_000_000_000)
+                        <= best.saturating_abs().saturating_mul(i128::from(rate))
+                }
+            };
+            if !inside {
+                break;
+            }
+            levels = levels.saturating_add(1);
+            sum = sum.checked_add(level.qty.0)?;
+        }
+        Some(Qty(sum))
     }
 
     /// Folds a market event. Returns true when the mark's value or life changed.
@@ -150,8 +187,18 @@ impl Market {
                 self.heard = Some(end);
                 self.last = Some(bar.close);
             }
-            Body::BookLevel(_) | Body::BookClear(_) => {
+            Body::BookLevel(level) => {
                 self.heard = Some(event.ts);
+                if let Some(book) = &mut self.book {
+                    book.set(level.side, level.price, level.qty);
+                }
+                return false;
+            }
+            Body::BookClear(_) => {
+                self.heard = Some(event.ts);
+                if let Some(book) = &mut self.book {
+                    book.clear();
+                }
                 return false;
             }
             Body::FeedState(state) => self.feed = state.status,
@@ -364,6 +411,14 @@ impl Market {
 
 impl Image for Market {
     fn save(&self, out: &mut ImageWriter) {
+        for side in [Side::Buy, Side::Sell] {
+            let Some(book) = &self.book else { break };
+            out.put_len(book.len(side));
+            for level in book.levels(side) {
+                out.put(level.price);
+                out.put(level.qty);
+            }
+        }
         let touch = &self.touch;
         out.put(touch.bid);
         out.put(touch.ask);
@@ -397,6 +452,15 @@ impl Image for Market {
     }
 
     fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
+        if let Some(book) = &mut self.book {
+            book.clear();
+            for side in [Side::Buy, Side::Sell] {
+                for _ in 0..from.take_len(LEVELS_MAX)? {
+                    let (price, qty) = (from.take()?, from.take()?);
+                    book.set(side, price, qty);
+                }
+            }
+        }
         self.touch = Touch {
             bid: from.take()?,
             ask: from.take()?,

@@ -344,6 +344,14 @@ impl Portfolio {
         Some(ended)
     }
 
+    /// Begins with a position that no fill has made.
+    pub fn adopt(&mut self, instrument: InstrumentId, position: Position) {
+        let key = at(&self.key_of, instrument).copied().unwrap_or(usize::MAX);
+        if let Some(held) = self.positions.get_mut(key) {
+            *held = position;
+        }
+    }
+
     /// Moves the measures to the equity of now. Returns that equity.
     pub fn observe(&mut self, view: &View<'_>) -> Option<Money> {
         let equity = self.equity(view);

@@ -10,7 +10,7 @@ use dsl::compile::{Binding, Carries, RiskCode, StrategyCode, bind_risk, bind_str
 use dsl::diagnostics::{Diagnostic, Severity};
 use dsl::evaluate::Input;
 use dsl::span::{Source, Span};
-use dsl::typed::{Applies, Effect, Program, RuleName, Strategy, Trigger};
+use dsl::typed::{Applies, Program, RiskBlock, RuleName, Strategy, Trigger};
 use model::id::{AssetId, InstrumentId, StrategyId};
 use model::instrument::Instrument;
 use model::reject::Code;
@@ -189,6 +189,29 @@ pub fn bind(
     Binder { checked, setup, instruments, errors: Vec::new(), notes: Vec::new() }.run()
 }
 
+/// Returns the rules of a risk block, in the order of the rule table.
+pub(crate) fn rules_of(block: &RiskBlock) -> impl Iterator<Item = (RuleKind, &RuleName)> {
+    let latches = block.latches.iter().map(|rule| (RuleKind::Latch, &rule.rule));
+    let caps = block.caps.iter().map(|rule| (RuleKind::Cap, &rule.rule));
+    let checks = block.checks.iter().map(|rule| (RuleKind::Check, &rule.rule));
+    let cooldowns = block.cooldowns.iter().map(|rule| (RuleKind::Cooldown, &rule.rule));
+    let throttles = block.throttles.iter().map(|rule| (RuleKind::Throttle, &rule.rule));
+    latches.chain(caps).chain(checks).chain(cooldowns).chain(throttles)
+}
+
+/// Returns a rule with its place.
+pub(crate) fn rule_of(checked: &Checked, kind: RuleKind, block: &str, name: &RuleName) -> Rule {
+    let source = checked.sources.get(usize::from(name.span.source));
+    let (line, _) = source.map_or((0, 0), |source| source.position(name.span.start));
+    Rule {
+        kind,
+        block: block.to_owned(),
+        code: name.code.clone(),
+        file: source.map(|source| source.name.clone()).unwrap_or_default(),
+        line,
+    }
+}
+
 struct Binder<'a> {
     checked: &'a Checked,
     setup: &'a Setup,
@@ -204,13 +227,7 @@ impl Binder<'_> {
         let mut risk_bases = Vec::new();
         for block in &program.risk {
             risk_bases.push(rules.len());
-            let latches = block.latches.iter().map(|rule| (RuleKind::Latch, &rule.rule));
-            let caps = block.caps.iter().map(|rule| (RuleKind::Cap, &rule.rule));
-            let checks = block.checks.iter().map(|rule| (RuleKind::Check, &rule.rule));
-            let cooldowns = block.cooldowns.iter().map(|rule| (RuleKind::Cooldown, &rule.rule));
-            let throttles = block.throttles.iter().map(|rule| (RuleKind::Throttle, &rule.rule));
-            let all = latches.chain(caps).chain(checks).chain(cooldowns).chain(throttles);
-            for (kind, name) in all {
+            for (kind, name) in rules_of(block) {
                 rules.push(self.rule(kind, &block.name, name));
             }
         }
@@ -225,7 +242,6 @@ impl Binder<'_> {
             }
         }
         self.require_account_block();
-        self.refuse_memory();
         if rules.len() > RULES_MAX {
             let text = format!("{} rules pass the limit of {RULES_MAX}", rules.len());
             self.errors.push(Diagnostic::error("R0510", Span::default(), text));
@@ -245,34 +261,7 @@ impl Binder<'_> {
     }
 
     fn rule(&self, kind: RuleKind, block: &str, name: &RuleName) -> Rule {
-        let source = self.checked.sources.get(usize::from(name.span.source));
-        let (line, _) = source.map_or((0, 0), |source| source.position(name.span.start));
-        Rule {
-            kind,
-            block: block.to_owned(),
-            code: name.code.clone(),
-            file: source.map(|source| source.name.clone()).unwrap_or_default(),
-            line,
-        }
-    }
-
-    /// States, windows and rates are checked and bound; until a session keeps them, a file that has
-    /// them does not run.
-    fn refuse_memory(&mut self) {
-        for block in &self.checked.program.risk {
-            let runs = block.updates.is_empty()
-                && block.windows.is_empty()
-                && block.cooldowns.is_empty()
-                && block.throttles.is_empty()
-                && !block.latches.iter().any(|latch| latch.flatten || latch.effect == Effect::Warn);
-            if !runs {
-                let text = format!(
-                    "`{}` remembers, warns or flattens, which does not run yet",
-                    block.name
-                );
-                self.errors.push(Diagnostic::error("R0514", block.span, text));
-            }
-        }
+        rule_of(self.checked, kind, block, name)
     }
 
     /// A session never runs without a block that binds every order.

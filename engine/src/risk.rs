@@ -25,24 +25,51 @@ use crate::stage::{Out, Stage};
 mod account;
 /// How rules read the world.
 mod facts;
+/// Facts that a test states.
+pub mod given;
+/// What happens to the memories of blocks.
+mod happen;
 /// Latches: edges, waits and ends.
 mod latch;
 /// What an order loses at its stop.
 mod loss;
+/// What blocks remember.
+mod memory;
+/// Cooldowns and throttles.
+mod rate;
 /// Sizes that are shares of capital.
 mod size;
+/// What tests of rules files need.
+mod trial;
+/// Round trips of strategies.
+mod trip;
 /// The verdict on one order.
 mod verdict;
 
-use latch::{Latches, Transition};
+use given::{Given, Nothing};
+use latch::{Latches, Transition, World};
+use memory::Memories;
 
-/// The stage.
+/// What latches allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Everything that the rules allow.
+    Running,
+    /// Only orders that reduce.
+    ReduceOnly,
+    /// Nothing.
+    Halted,
+}
+
+/// The stage. A test of a rules file states some of its facts; a session none.
 #[derive(Clone, Debug)]
-pub struct Risk {
+pub struct Risk<G = Nothing> {
     instruments: Vec<Instrument>,
     markets: Vec<Market>,
     portfolio: Portfolio,
     latches: Latches,
+    memories: Memories,
+    given: G,
     /// Risk blocks by instrument, each with its scratch registers.
     blocks: Vec<Vec<(BoundRisk, Registers)>>,
     program: u64,
@@ -68,12 +95,42 @@ impl Risk {
     /// Builds the stage for a session.
     #[must_use]
     pub fn new(setup: &Setup, instruments: &[Instrument], bound: &Bound) -> Self {
-        let markets = setup.instruments.iter().map(|i| Market::new(i.carries)).collect();
+        Self::with_given(setup, instruments, bound, Nothing)
+    }
+
+    /// Returns the most events that one step can put out about latches.
+    #[must_use]
+    pub fn latch_events_max(bound: &Bound) -> usize {
+        let throttles = Memories::events_max(bound);
+        Latches::new(&with_registers(bound)).events_max().saturating_add(throttles)
+    }
+}
+
+impl<G: Given> Risk<G> {
+    /// Builds the stage with facts that are stated.
+    #[must_use]
+    pub fn with_given(setup: &Setup, instruments: &[Instrument], bound: &Bound, given: G) -> Self {
+        let markets = setup.instruments.iter().map(|i| Market::new(i.carries));
         let blocks = with_registers(bound);
+        let reads_depth = |index: usize| {
+            let of_one = bound.risk.get(index).into_iter().flatten();
+            of_one.into_iter().any(|block| block.code.reads_depth())
+        };
+        let markets: Vec<Market> = markets
+            .enumerate()
+            .map(
+                |(at, market): (usize, Market)| {
+                    if reads_depth(at) { market.with_book() } else { market }
+                },
+            )
+            .collect();
+        let portfolio = Portfolio::new(setup, instruments, &owners(bound));
         Self {
             instruments: instruments.to_vec(),
             markets,
-            portfolio: Portfolio::new(setup, instruments, &owners(bound)),
+            memories: Memories::new(bound, instruments, &portfolio),
+            portfolio,
+            given,
             latches: Latches::new(&blocks),
             blocks,
             program: bound.program,
@@ -85,12 +142,6 @@ impl Risk {
             liquidating: false,
             now: Nanos(0),
         }
-    }
-
-    /// Returns the most events that one step can put out about latches.
-    #[must_use]
-    pub fn latch_events_max(bound: &Bound) -> usize {
-        Latches::new(&with_registers(bound)).events_max()
     }
 
     /// Returns the portfolio.
@@ -137,16 +188,19 @@ impl Risk {
     /// Evaluates the latches, all or those of `only` one instrument's market, and tells what
     /// changed.
     fn latches(&mut self, event: &Event, only: Option<InstrumentId>, out: &mut Out) {
-        let Self { latches, blocks, portfolio, instruments, markets, now, .. } = self;
+        let Self { latches, blocks, portfolio, instruments, markets, now, memories, given, .. } =
+            self;
         let view = View { instruments, markets, now: *now };
         let (mut told, mut armed) = (false, false);
-        latches.evaluate(blocks, &view, portfolio, only, &mut |transition: Transition<'_>| {
+        let world = World { portfolio, view, memories, given: &*given };
+        latches.evaluate(blocks, &world, only, &mut |transition: Transition<'_>| {
             transition.tell(event, out);
             told = true;
-            armed |= transition.arms();
+            armed |= transition.binds();
         });
         if told {
-            latches.set_alarm(event, out);
+            self.reset_by_ends(event, out);
+            self.latches.set_alarm(event, self.memories.due(), out);
         }
         if armed {
             // What the account was worth when its trading was cut short.
@@ -165,15 +219,24 @@ impl Risk {
 
     fn timer(&mut self, event: &Event, out: &mut Out) {
         self.latches.timer(self.now);
+        if self.memories.any() {
+            self.timed();
+            self.end_throttles(event, false, out);
+        }
         self.changed(event, out);
-        self.latches.set_alarm(event, out);
+        self.latches.set_alarm(event, self.memories.due(), out);
     }
 
     fn day_roll(&mut self, event: &Event, roll: DayRoll, out: &mut Out) {
         let view = View { instruments: &self.instruments, markets: &self.markets, now: self.now };
         let (equity, known) = self.portfolio.roll(roll.date, &view);
         self.tell_state(event, equity, known, out);
+        if self.memories.any() {
+            self.end_throttles(event, true, out);
+            self.memories.roll(roll.date);
+        }
         self.latches.end_of_day(&mut |transition| transition.tell(event, out));
+        self.reset_by_ends(event, out);
         self.latches(event, None, out);
     }
 
@@ -213,7 +276,7 @@ fn with_registers(bound: &Bound) -> Vec<Vec<(BoundRisk, Registers)>> {
     bound.risk.iter().map(|blocks| blocks.iter().map(pair).collect()).collect()
 }
 
-impl Stage for Risk {
+impl<G: Given> Stage for Risk<G> {
     fn step(&mut self, event: &Event, out: &mut Out) {
         self.now = event.ts;
         match event.body() {
@@ -257,6 +320,7 @@ impl Stage for Risk {
             Body::Decision(_)
             | Body::DecisionRules(_)
             | Body::LatchChanged(_)
+            | Body::Alert(_)
             | Body::RiskState(_)
             | Body::BalanceChanged(_)
             | Body::PositionChanged(_)
@@ -271,7 +335,7 @@ impl Stage for Risk {
     }
 }
 
-impl Image for Risk {
+impl<G: Given> Image for Risk<G> {
     fn save(&self, out: &mut ImageWriter) {
         out.put(IMAGE_VERSION);
         out.put(self.program);
@@ -286,6 +350,7 @@ impl Image for Risk {
         }
         self.portfolio.save(out);
         self.latches.save(out);
+        self.memories.save(out);
     }
 
     fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
@@ -305,7 +370,8 @@ impl Image for Risk {
             market.load(from)?;
         }
         self.portfolio.load(from)?;
-        self.latches.load(from)
+        self.latches.load(from)?;
+        self.memories.load(from)
     }
 }
 

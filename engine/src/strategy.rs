@@ -40,6 +40,10 @@ use ledger::{Assets, Booked};
 pub struct Strategy {
     instruments: Vec<Instrument>,
     markets: Vec<Market>,
+    /// A strategy reads the book beyond its best prices.
+    reads_depth: bool,
+    /// A risk block does.
+    hands_depth_on: bool,
     instances: Vec<Instance>,
     /// Instances by instrument id: what an event can wake.
     by_instrument: Vec<Vec<usize>>,
@@ -85,9 +89,23 @@ impl Strategy {
             Memory::new(spec, instruments.len())
         };
         let memories = (0..bound.strategies.len()).map(memory).collect();
+        let reads_depth = bound.instances.iter().any(|one| one.code.reads_depth());
+        let deep = |index: usize| {
+            let of_one = |one: &&BoundStrategy| {
+                usize::try_from(one.instrument.0).is_ok_and(|place| place == index)
+            };
+            bound.instances.iter().filter(of_one).any(|one| one.code.reads_depth())
+        };
+        let markets = setup.instruments.iter().enumerate().map(|(index, i)| {
+            let market = Market::new(i.carries);
+            if deep(index) { market.with_book() } else { market }
+        });
+        let markets = markets.collect();
         Self {
             instruments: instruments.to_vec(),
-            markets: setup.instruments.iter().map(|i| Market::new(i.carries)).collect(),
+            markets,
+            reads_depth,
+            hands_depth_on: bound.risk.iter().flatten().any(|block| block.code.reads_depth()),
             instances,
             by_instrument,
             extra: BarExtra::default(),
@@ -113,6 +131,20 @@ impl Strategy {
     #[must_use]
     pub fn ignored(&self) -> u64 {
         self.ignored
+    }
+
+    /// Takes a change of depth, for rules that read it.
+    #[inline(never)]
+    fn depth(&mut self, event: &Event, out: &mut Out) {
+        if self.hands_depth_on {
+            out.push(*event);
+        }
+        let index = usize::try_from(event.instrument.0).unwrap_or(usize::MAX);
+        if let (true, Some(market), Some(facts)) =
+            (self.reads_depth, self.markets.get_mut(index), self.instruments.get(index))
+        {
+            market.apply(event, facts);
+        }
     }
 
     /// Takes any event but depth. Apart, because most events are depth.
@@ -327,7 +359,7 @@ fn happen(
         closed: booked.and_then(|booked| booked.closed.as_ref()),
         ..world(instance, instrument, market, memory, event)
     };
-    let place = Place { place: facts.place, now: event.ts, order: None };
+    let place = Place { place: facts.place, now: event.ts, whole: true, order: None };
     let Some(code) = instance.code.on(on) else { return };
     instance.code.restore(&instance.series, &mut instance.registers);
     code.run(&facts, &mut instance.registers);
@@ -337,9 +369,12 @@ fn happen(
 impl Stage for Strategy {
     #[inline(always)]
     fn step(&mut self, event: &Event, out: &mut Out) {
-        // Depth is not read by rules of this version: the touch comes as quotes.
+        // The touch comes as quotes; few rules look deeper.
         if matches!(event.kind(), Kind::BookLevel | Kind::BookClear) {
             self.events = self.events.saturating_add(1);
+            if self.reads_depth | self.hands_depth_on {
+                self.depth(event, out);
+            }
         } else {
             self.hear(event, out);
         }

@@ -218,6 +218,18 @@ pub enum LatchState {
     Ended = 2,
 }
 
+/// What an alert is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum AlertReason {
+    /// The condition of a `warn` rule became true, or unknown.
+    #[default]
+    Warn = 0,
+    /// A latch said `then flatten`: its orders are cancelled and it refuses what it refuses;
+    /// positions are left to a person.
+    Flatten = 1,
+}
+
 /// Kind of an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]

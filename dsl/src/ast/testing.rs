@@ -42,7 +42,7 @@ pub enum TestKind {
     FeedFile(Name),
     /// `feed bars [...]`
     FeedBars(Vec<Bars>),
-    /// `submit buy q SYMBOL at p stop p`
+    /// `submit buy q SYMBOL at p stop p times n every d`
     Submit {
         /// `buy`.
         buy: bool,
@@ -54,8 +54,10 @@ pub enum TestKind {
         price: Option<Name>,
         /// `stop`.
         stop: Option<Name>,
+        /// How often.
+        again: Again,
     },
-    /// `filled buy q SYMBOL at p`
+    /// `filled buy q SYMBOL at p times n every d`
     Filled {
         /// `buy`.
         buy: bool,
@@ -65,11 +67,22 @@ pub enum TestKind {
         symbol: Name,
         /// Price.
         price: Name,
+        /// How often.
+        again: Again,
     },
     /// `advance d`, in nanoseconds.
     Advance(i64),
     /// `expect ...`
     Expect(Expect),
+}
+
+/// `times n every d`: once, at one moment, when nothing is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// How often.
+    pub times: u64,
+    /// From one to the next, in nanoseconds.
+    pub every_ns: i64,
 }
 
 /// `close`, or a ramp of closes.

@@ -280,6 +280,17 @@ pub const CODES: &[(&str, &str, &str)] = &[
          `where` of a window over it.",
     ),
     (
+        "R0328",
+        "not a fact",
+        "A test gives facts by the names of the fields, and settings of instrument, account and \
+         market.",
+    ),
+    (
+        "R0329",
+        "wrong form",
+        "A fact is given as a literal of its form; `na` makes a field unknown.",
+    ),
+    (
         "R0330",
         "not of longer bars",
         "`series ... on 15m` is of bars that are built from those that wake the strategy: their \
@@ -291,6 +302,12 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "which part",
         "`macd` and `bollinger` have several results: the part stands behind the call, as in \
          `macd(close, 12, 26, 9).signal`.",
+    ),
+    (
+        "R0332",
+        "how deep",
+        "Depth of the book is read over a number of levels or within a share of the best price, \
+         both written down.",
     ),
     (
         "R0333",
@@ -345,6 +362,7 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "A cooldown or a throttle without `unless order.reduces` keeps a position open for as \
          long as it lasts.",
     ),
+    ("R0417", "a test expects nothing", "It runs, and shows nothing."),
     (
         "R0420",
         "long and short at once",

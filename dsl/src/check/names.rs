@@ -15,7 +15,7 @@ pub(crate) enum Owner {
 
 /// Fields of the language that this version does not answer. A rule that reads one is refused.
 const LATER_FIELDS: &str = "account.net_exposure order.post_only order.strength \
-    book.bid_depth book.ask_depth book.depth venue.symbol_state venue.budget_left venue.circuit";
+    venue.symbol_state venue.budget_left venue.circuit";
 
 /// Functions of the language that this version does not compute.
 const LATER_FUNCTIONS: &str = "dmi adx fx sqrt last move";
@@ -131,7 +131,8 @@ pub(crate) fn children(expr: &Expr) -> Vec<&Expr> {
         | ExprKind::Let(_)
         | ExprKind::Series(_)
         | ExprKind::State(_)
-        | ExprKind::Window(_) => Vec::new(),
+        | ExprKind::Window(_)
+        | ExprKind::Depth(_) => Vec::new(),
         ExprKind::Neg(a) | ExprKind::Not(a) | ExprKind::IsNa(a) => vec![a],
         ExprKind::Arith(_, a, b)
         | ExprKind::Compare(_, a, b)

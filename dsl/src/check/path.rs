@@ -9,6 +9,7 @@ use crate::span::Span;
 use crate::typed::{
     Arith, Asset, AssetArg, Expr, ExprKind, Function, Indicator, Occasion, Series, Unit,
 };
+use crate::typed::{Depth, DepthReach, DepthSide};
 
 use super::expr::{Place, Typing};
 use super::names::{self, Callable, FUNCTIONS, Owner, Past};
@@ -145,6 +146,9 @@ impl Typing<'_, '_> {
             ));
         }
         self.asks(info.field, span, None)?;
+        if matches!(info.field, Field::BookBidDepth | Field::BookAskDepth | Field::BookDepth) {
+            return self.depth(info, args.unwrap_or(&[]), span);
+        }
         let (unit, argument) = match (units::of_field(info), args) {
             (Some(unit), None) => (unit, None),
             (Some(_), Some(_)) => {
@@ -164,6 +168,34 @@ impl Typing<'_, '_> {
         };
         let kind = ExprKind::Field(info.field, argument);
         Some(Expr { kind, unit, nullable: info.nullable, span })
+    }
+
+    /// `book.bid_depth(5)`, `book.depth(opposite, 10bps)`.
+    fn depth(&mut self, info: &FieldInfo, args: &[Arg], span: Span) -> Option<Expr> {
+        let (side, reach) = match (info.field, args) {
+            (Field::BookBidDepth, [reach]) => (Some(DepthSide::Bid), Some(reach)),
+            (Field::BookAskDepth, [reach]) => (Some(DepthSide::Ask), Some(reach)),
+            (Field::BookDepth, [Arg::Expr(side, None), reach]) => (named_side(side), Some(reach)),
+            _ => (None, None),
+        };
+        let reach = reach.and_then(|reach| match reach {
+            Arg::Expr(ast::Expr { kind: ast::ExprKind::Literal(literal), .. }, None) => {
+                depth_reach(literal)
+            }
+            Arg::Expr(..) | Arg::Asset(_) => None,
+        });
+        let (Some(side), Some(reach)) = (side, reach) else {
+            let message = format!("`{}` is read with how deep it goes", info.name);
+            let fault = Diagnostic::error("R0332", span, message);
+            let help = if info.field == Field::BookDepth {
+                "write `book.depth(opposite, 10bps)` or `book.depth(own, 5)`"
+            } else {
+                "write so many levels, `(5)`, or a share of the best price, `(10bps)`"
+            };
+            return self.fail(fault.help(help));
+        };
+        let kind = ExprKind::Depth(Depth { side, reach });
+        Some(Expr { kind, unit: Unit::Qty, nullable: true, span })
     }
 
     /// The asset of `account.free(...)`.
@@ -667,6 +699,29 @@ fn ratio(a: Expr, b: Expr, span: Span) -> Expr {
 const fn time_of_bar() -> Expr {
     let kind = ExprKind::Field(Field::BarTime, None);
     Expr { kind, unit: Unit::Time, nullable: true, span: Span { source: 0, start: 0, end: 0 } }
+}
+
+/// `own` or `opposite`.
+fn named_side(expr: &ast::Expr) -> Option<DepthSide> {
+    let ast::ExprKind::Path(segments) = &expr.kind else { return None };
+    let [only] = segments.as_slice() else { return None };
+    match only.name.text.as_str() {
+        "own" => Some(DepthSide::Own),
+        "opposite" => Some(DepthSide::Opposite),
+        _ => None,
+    }
+}
+
+/// A whole number of levels, or a share below one.
+fn depth_reach(literal: &ast::Literal) -> Option<DepthReach> {
+    if let ast::Literal::Number(number) = literal {
+        let levels = u16::try_from(number.mantissa).ok();
+        return levels.filter(|n| *n > 0 && number.decimals == 0).map(DepthReach::Levels);
+    }
+    let ast::Literal::Percent(number) = literal else { return None };
+    let power = model::num::pow10(9_u8.checked_sub(number.decimals)?)?;
+    let rate = i64::try_from(number.mantissa.checked_mul(power)?).ok()?;
+    (rate > 0 && rate < 1_000_000_000).then_some(DepthReach::Within(rate))
 }
 
 fn is_pays(expr: &ast::Expr) -> bool {

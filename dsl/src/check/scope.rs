@@ -223,6 +223,8 @@ impl<'t> Scope<'t> {
         while let Some(expr) = open.pop() {
             if let ExprKind::Field(field, _) = &expr.kind {
                 fields.insert(*field);
+            } else if let ExprKind::Depth(_) = &expr.kind {
+                fields.insert(Field::BookDepth);
             } else if let ExprKind::Let(index) = &expr.kind {
                 if seen.insert((false, *index)) {
                     open.extend(self.lets.get(*index).map(|item| &item.value));

@@ -15,8 +15,8 @@ use crate::evaluate::{Input, Part, Recall};
 use crate::schema::{Field, Needs, Type};
 use crate::span::Span;
 use crate::typed::{
-    Arith, Asset, AssetArg, Compare, Expr, ExprKind, Extent, Fold, Function, Let, Param, RuleName,
-    State, Unit, Window,
+    Arith, Asset, AssetArg, Compare, Depth, Expr, ExprKind, Extent, Fold, Function, Let, Param,
+    RuleName, State, Unit, Window,
 };
 use crate::value::Value;
 
@@ -119,6 +119,7 @@ impl<'a> Lower<'a> {
             },
             ExprKind::State(index) => self.state(*index),
             ExprKind::Window(index) => self.window(*index),
+            ExprKind::Depth(depth) => self.depth(*depth, expr.span),
             ExprKind::Neg(inner) => {
                 let inner = self.lower(inner);
                 self.graph.negated(inner)
@@ -189,6 +190,7 @@ impl<'a> Lower<'a> {
             | ExprKind::Series(_)
             | ExprKind::State(_)
             | ExprKind::Window(_)
+            | ExprKind::Depth(_)
             | ExprKind::Neg(_)
             | ExprKind::Not(_)
             | ExprKind::Arith(..)
@@ -505,6 +507,17 @@ impl<'a> Lower<'a> {
         let (decimals, bounds) = self.held(&state.unit);
         let num = self.graph.recall(Recall::State(number), bounds);
         Num { num, den: None, scale: i32::from(decimals) }
+    }
+
+    fn depth(&mut self, depth: Depth, span: Span) -> Num {
+        if !self.binding.carries.touch {
+            return match self.tolerant {
+                true => self.na(Cause::Missing),
+                false => self.not_carried(Field::BookDepth, span),
+            };
+        }
+        let scale = i32::from(self.binding.instrument.qty_scale.decimals());
+        Num { num: self.graph.recall(Recall::Depth(depth), Bounds::NARROW), den: None, scale }
     }
 
     fn window(&mut self, index: usize) -> Num {

@@ -75,7 +75,6 @@ pub(crate) fn bind(block: &RiskBlock, binding: &Binding<'_>) -> Result<RiskCode,
     let reads = |section: &Section| section.loads.iter().map(|load| load.input).collect();
     Ok(RiskCode {
         latch_reads: reads(&latch_section),
-        latch_recalls: !latch_section.recalls.is_empty(),
         latches,
         caps,
         checks,

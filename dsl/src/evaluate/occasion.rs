@@ -16,6 +16,8 @@ pub struct Place<'a> {
     pub place: usize,
     /// Now.
     pub now: Nanos,
+    /// Also what all instruments share; false where another instrument of the event has done that.
+    pub whole: bool,
     /// The order at hand, when it is approved.
     pub order: Option<&'a OrderKey>,
 }
@@ -100,7 +102,7 @@ impl OccasionCode {
             memory.add(intake.window, at.place, at.now, value, at.order);
         }
         for update in &self.updates {
-            if update.latch != latch {
+            if update.latch != latch || !(at.whole || memory.is_local(update.set.state)) {
                 continue;
             }
             let value = match unless(registers.get(update.when), registers.get(update.unless)) {

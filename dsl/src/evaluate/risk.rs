@@ -143,7 +143,6 @@ pub struct RiskCode {
     pub(crate) cap_section: Section,
     pub(crate) check_section: Section,
     pub(crate) latch_reads: Vec<Input>,
-    pub(crate) latch_recalls: bool,
     pub(crate) registers: Registers,
     pub(crate) cost: Cost,
 }
@@ -265,7 +264,29 @@ impl RiskCode {
     /// Tells whether a latch reads what the block remembers.
     #[must_use]
     pub fn latches_recall(&self) -> bool {
-        self.latch_recalls
+        let held = |what| !matches!(what, super::Recall::Depth(_));
+        self.latch_section.recalls.iter().any(|recalled| held(recalled.what))
+    }
+
+    /// Tells whether any rule reads the book beyond its best prices.
+    #[must_use]
+    pub fn reads_depth(&self) -> bool {
+        let judged =
+            [&self.latch_section, &self.cap_section, &self.check_section, &self.rate_section];
+        let occasions = self.occasions.iter().map(|occasion| &occasion.section);
+        judged.into_iter().chain(occasions).any(Section::reads_depth)
+    }
+
+    /// Tells whether a latch reads the book beyond its best prices.
+    #[must_use]
+    pub fn latches_read_depth(&self) -> bool {
+        self.latch_section.reads_depth()
+    }
+
+    /// Tells whether a latch reads what the block remembers of one instrument.
+    #[must_use]
+    pub fn latches_recall_local(&self) -> bool {
+        self.latch_section.recalls.iter().any(|recalled| self.memory.is_local(recalled.what))
     }
 
     /// Returns the static cost, all sections together.

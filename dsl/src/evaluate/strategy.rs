@@ -152,6 +152,12 @@ pub struct StrategyCode {
 }
 
 impl StrategyCode {
+    /// Tells whether the book is read beyond its best prices.
+    #[must_use]
+    pub fn reads_depth(&self) -> bool {
+        self.section.reads_depth()
+    }
+
     /// Returns scratch memory for this program. Allocates: once, at bind.
     #[must_use]
     pub fn registers(&self) -> Registers {

@@ -39,6 +39,65 @@ pub(super) struct Timed {
     buckets: Vec<Tally>,
 }
 
+/// Counts events of a time, as a window does: at least its length, at most a 64th more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counter {
+    ring: Timed,
+}
+
+impl Counter {
+    /// Returns a counter over a length in nanoseconds.
+    #[must_use]
+    pub fn new(length_ns: i64) -> Self {
+        Self { ring: Timed::new(length_ns) }
+    }
+
+    /// Counts one.
+    pub fn add(&mut self, now: Nanos) {
+        self.ring.add(now, Value::TRUE);
+    }
+
+    /// Returns how many were counted within the length before now.
+    #[must_use]
+    pub fn count(&self, now: Nanos) -> i64 {
+        let count = self.ring.read(now).number().unwrap_or(i128::from(i64::MAX));
+        i64::try_from(count).unwrap_or(i64::MAX)
+    }
+}
+
+impl Image for Counter {
+    fn save(&self, out: &mut ImageWriter) {
+        self.ring.save(out);
+    }
+
+    fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
+        self.ring.load(from)
+    }
+}
+
+impl Image for Timed {
+    fn save(&self, out: &mut ImageWriter) {
+        out.put(self.head);
+        out.put_len(self.buckets.len());
+        for bucket in &self.buckets {
+            out.put(bucket.sum);
+            out.put(bucket.unknown);
+            out.put(bucket.overflow);
+        }
+    }
+
+    fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
+        self.head = from.take()?;
+        expect_len(from, self.buckets.len())?;
+        for bucket in &mut self.buckets {
+            bucket.sum = from.take()?;
+            bucket.unknown = from.take()?;
+            bucket.overflow = from.take()?;
+        }
+        Ok(())
+    }
+}
+
 /// The last n elements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Last {
@@ -240,15 +299,7 @@ impl Ring {
 impl Image for Ring {
     fn save(&self, out: &mut ImageWriter) {
         match self {
-            Self::Timed(ring) => {
-                out.put(ring.head);
-                out.put_len(ring.buckets.len());
-                for bucket in &ring.buckets {
-                    out.put(bucket.sum);
-                    out.put(bucket.unknown);
-                    out.put(bucket.overflow);
-                }
-            }
+            Self::Timed(ring) => ring.save(out),
             Self::Last(ring) => {
                 out.put_len(ring.values.len());
                 out.put_len(ring.next);
@@ -274,15 +325,7 @@ impl Image for Ring {
 
     fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
         match self {
-            Self::Timed(ring) => {
-                ring.head = from.take()?;
-                expect_len(from, ring.buckets.len())?;
-                for bucket in &mut ring.buckets {
-                    bucket.sum = from.take()?;
-                    bucket.unknown = from.take()?;
-                    bucket.overflow = from.take()?;
-                }
-            }
+            Self::Timed(ring) => ring.load(from)?,
             Self::Last(ring) => {
                 expect_len(from, ring.values.len())?;
                 ring.next = from.take_len(ring.values.len())?;

@@ -6,7 +6,9 @@
 
 use pest::iterators::Pair;
 
-use crate::ast::{Bars, Expect, Name, TestKind, TestStatement};
+use crate::ast::{Again, Bars, Expect, Name, TestKind, TestStatement};
+
+use crate::limits::TIMES_MAX;
 
 use super::build::Builder;
 use super::grammar::Rule;
@@ -87,11 +89,13 @@ impl Builder<'_, '_> {
         let mut price: Option<Name> = None;
         let mut stop = None;
         let mut is_stop = false;
+        let mut again = Again { times: 1, every_ns: 0 };
         for inner in pair.into_inner() {
             match inner.as_rule() {
                 Rule::bs => buy = inner.as_str() == "buy",
                 Rule::symbol => symbol = Some(self.name(&inner)),
                 Rule::k_stop => is_stop = true,
+                Rule::again => again = self.again(inner)?,
                 Rule::number if qty.is_none() => qty = Some(self.name(&inner)),
                 Rule::number if is_stop => stop = Some(self.name(&inner)),
                 Rule::number => price = Some(self.name(&inner)),
@@ -100,9 +104,23 @@ impl Builder<'_, '_> {
         }
         let (qty, symbol) = (qty?, symbol?);
         if is_submit {
-            return Some(TestKind::Submit { buy, qty, symbol, price, stop });
+            return Some(TestKind::Submit { buy, qty, symbol, price, stop, again });
         }
-        Some(TestKind::Filled { buy, qty, symbol, price: price? })
+        Some(TestKind::Filled { buy, qty, symbol, price: price?, again })
+    }
+
+    /// `times n every d`, at most [`TIMES_MAX`] times.
+    fn again(&mut self, pair: Pair<'_, Rule>) -> Option<Again> {
+        let mut again = Again { times: 1, every_ns: 0 };
+        for inner in pair.into_inner() {
+            match inner.as_rule() {
+                Rule::integer => again.times = self.integer(&inner)?,
+                Rule::duration => again.every_ns = self.duration(&inner)?.value,
+                _ => {}
+            }
+        }
+        again.times = again.times.min(TIMES_MAX);
+        Some(again)
     }
 
     fn expect(&mut self, pair: Pair<'_, Rule>) -> Option<Expect> {

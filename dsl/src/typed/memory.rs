@@ -104,6 +104,37 @@ pub enum Extent {
     Last(Expr),
 }
 
+/// How much of the book: of one side, and how far from its best price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Depth {
+    /// Which side.
+    pub side: DepthSide,
+    /// How far.
+    pub reach: DepthReach,
+}
+
+/// A side of the book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DepthSide {
+    /// Bids.
+    Bid,
+    /// Asks.
+    Ask,
+    /// The side that the order at hand would join.
+    Own,
+    /// The side that the order at hand would take from.
+    Opposite,
+}
+
+/// How far into the book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DepthReach {
+    /// So many price levels.
+    Levels(u16),
+    /// Within this share of the best price, in units of 1e-9.
+    Within(i64),
+}
+
 /// What is made of the elements of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fold {

@@ -250,6 +250,20 @@ pub(super) enum RulesCommand {
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
+    /// Run the tests in files of rules, and print which rules they try. Exit code 1 when one fails.
+    #[command(after_help = "\
+Examples:
+  engine rules test rules/limits.rules
+  engine rules test rules/*.rules --coverage 100    also fail while a rule is not tried both ways")]
+    Test {
+        /// The files, checked together.
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Fail when less of the rules is tried both ways, in percent.
+        #[arg(long, value_name = "PERCENT")]
+        #[arg(value_parser = clap::value_parser!(u8).range(0..=100))]
+        coverage: Option<u8>,
+    },
 }
 
 /// `engine journal`.

@@ -19,6 +19,8 @@ use super::exit::{Failure, Finding};
 use super::show::{self, out};
 use record::Words;
 
+/// Messages of rules, filled in.
+mod message;
 /// Records as people and programs read them.
 pub(super) mod record;
 

@@ -7,6 +7,9 @@ use dsl::limits::FILE_BYTES_MAX;
 use dsl::span::Source;
 use engine::program;
 
+/// `engine rules test`.
+mod trial;
+
 use super::cli::{Cli, RulesArgs, RulesCommand};
 use super::exit::{Failure, Finding};
 use super::{regular, show};
@@ -71,7 +74,13 @@ fn place(before: &[u8]) -> (usize, usize) {
 /// # Errors
 /// [`Failure`] when the files cannot be read.
 pub(super) fn run(cli: &Cli, args: &RulesArgs) -> Result<Finding, Failure> {
-    let RulesCommand::Check { paths } = &args.command;
+    match &args.command {
+        RulesCommand::Check { paths } => check(cli, paths),
+        RulesCommand::Test { paths, coverage } => trial::run(cli, read(paths)?, *coverage),
+    }
+}
+
+fn check(cli: &Cli, paths: &[PathBuf]) -> Result<Finding, Failure> {
     let sources = read(paths)?;
     let checked = dsl::check::check(&sources);
     let mut found = checked.diagnostics;
@@ -98,7 +107,7 @@ pub(super) fn run(cli: &Cli, args: &RulesArgs) -> Result<Finding, Failure> {
                 sources.len(),
                 program.risk.len(),
                 program.strategies.len(),
-                program.tests,
+                program.tests.len(),
                 program.invariants.len(),
             ));
         } else {

@@ -14,10 +14,11 @@ use model::reject::{Code, Reject};
 use model::time::Nanos;
 
 use super::Risk;
+use super::given::Given;
 use crate::portfolio::{View, as_qty, at};
 use crate::stage::Out;
 
-impl Risk {
+impl<G: Given> Risk<G> {
     /// Equity is first looked at when all accounts are open: at the first day's roll.
     pub(super) fn account_opened(&mut self, event: &Event, opened: &AccountOpened, out: &mut Out) {
         self.portfolio.open_account(opened);
@@ -74,6 +75,9 @@ impl Risk {
         if fill.fee_asset != quote && !(cash && fill.fee_asset == base) {
             self.balance_changed(event, account, fill.fee_asset, out);
         }
+        if self.memories.any() && strategy != model::id::ALL_STRATEGIES {
+            self.filled(event, fill, strategy, out);
+        }
         self.changed(event, out);
     }
 
@@ -85,6 +89,9 @@ impl Risk {
             if ended.locked != Money::ZERO {
                 let account = self.portfolio.account(ended.instrument);
                 self.balance_changed(event, account, ended.lock_asset, out);
+            }
+            if self.memories.any() {
+                self.ended(event, done, &ended, out);
             }
             self.changed(event, out);
         }

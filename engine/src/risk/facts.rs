@@ -1,6 +1,7 @@
 //! How risk rules read the world: one answer for each field of the schema.
 
-use dsl::evaluate::{Facts, Input, Part};
+use dsl::evaluate::{Facts, Input, Part, Recall};
+use dsl::memory::{Memory, OrderKey};
 use dsl::schema::Field;
 use dsl::value::Value;
 use model::id::{AssetId, InstrumentId, StrategyId};
@@ -8,7 +9,9 @@ use model::instrument::{Instrument, Kind};
 use model::num::{MONEY_SCALE, Money, Price, pow10};
 use model::order::{Side, TimeInForce};
 
+use super::given::Given;
 use super::loss::loss;
+use super::memory::{Moment, recall};
 use crate::facts::{market, money, position};
 use crate::market::Market;
 use crate::portfolio::measure::{Measures, Share};
@@ -36,9 +39,17 @@ pub(super) struct OrderView {
     pub(super) ttl_ns: i64,
 }
 
+impl OrderView {
+    /// Returns what makes another order the same.
+    pub(super) fn key(&self) -> OrderKey {
+        let OpenOrder { instrument, strategy, side, price, remaining, .. } = self.open;
+        OrderKey { instrument, strategy, side, price, qty: remaining }
+    }
+}
+
 /// The world at one moment, for one instrument, perhaps with an order at hand.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RiskFacts<'a> {
+#[derive(Debug)]
+pub(super) struct RiskFacts<'a, G> {
     pub(super) portfolio: &'a Portfolio,
     pub(super) view: View<'a>,
     pub(super) id: InstrumentId,
@@ -47,7 +58,35 @@ pub(super) struct RiskFacts<'a> {
     /// Whose order it is, or whose block: none where there is no one.
     pub(super) strategy: Option<StrategyId>,
     pub(super) order: Option<&'a OrderView>,
+    /// What the block at hand remembers.
+    pub(super) memory: Option<&'a Memory>,
+    /// The fill or the round trip at hand.
+    pub(super) moment: Option<&'a Moment>,
+    /// Where a fact comes from before the session is asked.
+    pub(super) given: &'a G,
 }
+
+impl<'a, G> RiskFacts<'a, G> {
+    /// Returns the world of one instrument, before any block has looked at it.
+    #[inline(always)]
+    pub(super) fn new(
+        (portfolio, view, given): (&'a Portfolio, View<'a>, &'a G),
+        (id, instrument, market): (InstrumentId, &'a Instrument, &'a Market),
+        order: Option<&'a OrderView>,
+    ) -> Self {
+        let (memory, moment) = (None, None);
+        let strategy = order.map(|order| order.open.strategy);
+        Self { portfolio, view, id, instrument, market, strategy, order, memory, moment, given }
+    }
+}
+
+impl<G> Clone for RiskFacts<'_, G> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<G> Copy for RiskFacts<'_, G> {}
 
 fn share(share: Share, part: Part) -> Value {
     let picked = share.map(|(over, under)| match part {
@@ -64,7 +103,7 @@ fn qty(amount: i128, instrument: &Instrument) -> Value {
     Value::of(amount.checked_div(step))
 }
 
-impl RiskFacts<'_> {
+impl<G: Given> RiskFacts<'_, G> {
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "`read` names every field and calls this for three"
@@ -124,6 +163,37 @@ impl RiskFacts<'_> {
         }
     }
 
+    /// Returns what a test states; nothing in a session. It names assets, so what the order pays
+    /// with is named first.
+    #[inline(always)]
+    fn stated(&self, input: &Input) -> Option<Value> {
+        if !G::STATES {
+            return None;
+        }
+        let named = input.field.info().ty == dsl::schema::Type::Named && input.asset.is_none();
+        let asset = if named { Some(self.pays()) } else { input.asset };
+        self.given.read(&Input { asset, ..*input }, self.id)
+    }
+
+    /// Answers for the fill or the round trip at hand.
+    fn moment(&self, field: Field) -> Value {
+        let fill = self.moment.and_then(|moment| moment.fill);
+        let closed = self.moment.and_then(|moment| moment.closed);
+        match (field, fill, closed) {
+            (Field::FillPrice, Some(fill), _) => Value::known(i128::from(fill.price)),
+            (Field::FillQty, Some(fill), _) => Value::known(i128::from(fill.qty)),
+            (Field::FillFee, Some(fill), _) => money(fill.fee),
+            (Field::FillPnl, Some(fill), _) => money(fill.pnl),
+            (Field::FillLiquidity, Some(fill), _) => Value::known(fill.liquidity as i128),
+            (Field::FillOpens, Some(fill), _) => Value::bool(fill.opens),
+            (Field::ClosedPnl, _, Some(closed)) => money(closed.pnl),
+            (Field::ClosedDuration, _, Some(closed)) => {
+                Value::known(i128::from(closed.duration_ns))
+            }
+            _ => Value::MISSING,
+        }
+    }
+
     /// Returns quantity times the larger of price and mark; at its price alone when the mark is
     /// unknown and the order reduces.
     fn order_value(&self, order: &OrderView) -> Option<Money> {
@@ -166,9 +236,12 @@ impl RiskFacts<'_> {
     }
 }
 
-impl Facts for RiskFacts<'_> {
+impl<G: Given> Facts for RiskFacts<'_, G> {
     #[expect(clippy::too_many_lines, reason = "it names every field of the schema once")]
     fn read(&self, input: &Input) -> Value {
+        if let Some(stated) = self.stated(input) {
+            return stated;
+        }
         let Input { field, part, asset } = *input;
         let measures = self.portfolio.measures();
         match field {
@@ -227,6 +300,9 @@ impl Facts for RiskFacts<'_> {
             | Field::BookAsk
             | Field::BookBidQty
             | Field::BookAskQty
+            | Field::BookBidDepth
+            | Field::BookAskDepth
+            | Field::BookDepth
             | Field::Now
             | Field::FeedSynced
             | Field::FeedState
@@ -246,8 +322,8 @@ impl Facts for RiskFacts<'_> {
             | Field::FillLiquidity
             | Field::FillOpens
             | Field::ClosedPnl
-            | Field::ClosedDuration
-            | Field::BarOpen
+            | Field::ClosedDuration => self.moment(field),
+            Field::BarOpen
             | Field::BarHigh
             | Field::BarLow
             | Field::BarClose
@@ -271,6 +347,16 @@ impl Facts for RiskFacts<'_> {
             | Field::OrderTtl
             | Field::OrderApproved => self.order(field),
         }
+    }
+
+    fn recall(&self, what: Recall) -> Value {
+        if let Recall::Depth(depth) = what {
+            let side = self.order.map(|order| order.open.side);
+            return crate::facts::depth(self.market, depth, side);
+        }
+        let place = usize::try_from(self.id.0).unwrap_or(usize::MAX);
+        let key = self.order.map(OrderView::key);
+        recall(self.memory, what, place, self.view.now, key.as_ref())
     }
 }
 

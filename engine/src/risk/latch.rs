@@ -11,13 +11,15 @@ use dsl::evaluate::Registers;
 use dsl::typed::{Effect, LatchEnd};
 use dsl::value::Truth;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
-use model::event::{CancelAll, Event, LatchChanged, Wake};
+use model::event::{Alert, CancelAll, Event, LatchChanged, Wake};
 use model::id::{ALL_STRATEGIES, InstrumentId, NO_INSTRUMENT, StrategyId};
-use model::order::LatchState;
+use model::order::{AlertReason, Cause, LatchState};
 use model::reject::Code;
 use model::time::Nanos;
 
 use super::facts::{RiskFacts, is_of_instrument, is_of_market};
+use super::given::Given;
+use super::memory::Memories;
 use crate::alarm::Alarm;
 use crate::portfolio::{Portfolio, View, at, instrument_id};
 use crate::program::BoundRisk;
@@ -33,6 +35,17 @@ pub(super) struct Latches {
     watched: Vec<bool>,
     /// For the end of waits and of latches that last for a time.
     alarm: Alarm,
+    /// Those that ended at this event, until their states are reset. Room is taken once.
+    ended: Vec<usize>,
+}
+
+/// What latches are judged by.
+#[derive(Debug)]
+pub(super) struct World<'a, G> {
+    pub(super) portfolio: &'a Portfolio,
+    pub(super) view: View<'a>,
+    pub(super) memories: &'a Memories,
+    pub(super) given: &'a G,
 }
 
 /// One latch, where it is bound, and where it stands.
@@ -57,6 +70,9 @@ pub(super) struct Slot {
     end: LatchEnd,
     held_ns: i64,
     cancel_orders: bool,
+    flatten: bool,
+    /// Its end resets states.
+    resets: bool,
     /// Last known value of the condition.
     last: bool,
     phase: Phase,
@@ -77,6 +93,7 @@ pub(super) struct Transition<'a> {
     slot: &'a Slot,
     /// What its condition observed, and the limit.
     values: Option<(i64, i64)>,
+    cause: Cause,
 }
 
 impl Transition<'_> {
@@ -85,14 +102,33 @@ impl Transition<'_> {
         self.slot.state() == LatchState::Armed
     }
 
+    /// Tells whether orders are refused by it from here on.
+    pub(super) fn binds(&self) -> bool {
+        self.arms() && self.slot.effect != Effect::Warn
+    }
+
     /// Writes the record of this change and starts its actions.
     pub(super) fn tell(self, event: &Event, out: &mut Out) {
         let slot = self.slot;
         let (observed, limit) = self.values.unwrap_or((0, 0));
         let until = slot.due().unwrap_or_default();
-        let record = LatchChanged { observed, limit, until, code: slot.code, state: slot.state() };
         let instrument = slot.instrument.unwrap_or(NO_INSTRUMENT);
+        let (code, cause) = (slot.code, self.cause);
+        let alert = |reason| {
+            let alert = Alert { observed, limit, code, cause, reason };
+            Event::new(event.seq, event.ts, instrument, &alert)
+        };
+        if slot.effect == Effect::Warn {
+            if self.arms() {
+                out.push(alert(AlertReason::Warn));
+            }
+            return;
+        }
+        let record = LatchChanged { observed, limit, until, code, state: slot.state() };
         out.push(Event::new(event.seq, event.ts, instrument, &record));
+        if slot.flatten && self.arms() {
+            out.push(alert(AlertReason::Flatten));
+        }
         if slot.cancel_orders && self.arms() {
             slot.cancel(event, out);
         }
@@ -107,7 +143,7 @@ pub(super) enum Standing {
     /// It is armed, or its condition is true.
     Acts,
     /// Its condition is unknown.
-    Unknown(model::order::Cause),
+    Unknown(Cause),
 }
 
 impl Latches {
@@ -119,9 +155,11 @@ impl Latches {
             let id = instrument_id(index);
             for (nth, (block, _)) in bound.iter().enumerate() {
                 let reads = block.code.reads();
-                let local = reads.iter().any(|read| is_of_instrument(read.field));
+                let local = reads.iter().any(|read| is_of_instrument(read.field))
+                    || block.code.latches_recall_local();
                 if let Some(watched) = watched.get_mut(index) {
-                    *watched |= reads.iter().any(|read| is_of_market(read.field));
+                    *watched |= reads.iter().any(|read| is_of_market(read.field))
+                        || block.code.latches_read_depth();
                 }
                 for (latch, code) in block.code.latches().iter().enumerate() {
                     let offset = u16::try_from(latch).unwrap_or(u16::MAX);
@@ -143,6 +181,8 @@ impl Latches {
                         end: code.end,
                         held_ns: code.held_ns,
                         cancel_orders: code.cancel_orders,
+                        flatten: code.flatten,
+                        resets: block.code.hears_end_of(offset),
                         last: false,
                         phase: Phase::Idle,
                     });
@@ -153,7 +193,8 @@ impl Latches {
         for slot in &mut slots {
             slot.everywhere = slot.binds.len() == traded;
         }
-        Self { slots, watched, alarm: Alarm::default() }
+        let ended = Vec::with_capacity(slots.len());
+        Self { slots, watched, alarm: Alarm::default(), ended }
     }
 
     /// Tells whether a latch reads the market of an instrument.
@@ -174,16 +215,16 @@ impl Latches {
 
     /// Evaluates conditions at this moment and moves the latches: all, or those alone that an
     /// event of `only` this instrument's market can change.
-    pub(super) fn evaluate(
+    pub(super) fn evaluate<G: Given>(
         &mut self,
         blocks: &mut Blocks,
-        view: &View<'_>,
-        portfolio: &Portfolio,
+        world: &World<'_, G>,
         only: Option<InstrumentId>,
         tell: &mut dyn FnMut(Transition<'_>),
     ) {
+        let World { portfolio, view, memories, given } = world;
         let mut ran = None;
-        for slot in &mut self.slots {
+        for (number, slot) in self.slots.iter_mut().enumerate() {
             if only.is_some() && slot.instrument.is_some() && slot.instrument != only {
                 continue;
             }
@@ -199,27 +240,62 @@ impl Latches {
                 else {
                     continue;
                 };
-                let (view, strategy) = (*view, block.strategy());
-                let facts =
-                    RiskFacts { portfolio, view, id, instrument, market, strategy, order: None };
+                let facts = RiskFacts {
+                    portfolio,
+                    view: *view,
+                    id,
+                    instrument,
+                    market,
+                    strategy: block.strategy(),
+                    order: None,
+                    memory: memories.of(block.block),
+                    moment: None,
+                    given: *given,
+                };
                 block.code.run_latches(&facts, registers);
                 ran = Some((index, nth));
             }
             let truth = block.code.latch(latch, registers);
             let values = || block.code.latch_values(latch, registers);
+            let (warns, ended) = (slot.effect == Effect::Warn, &mut self.ended);
+            let (truth, cause) = match truth {
+                // What is not known is worth a warning.
+                Truth::Unknown(cause) if warns => (Truth::True, cause),
+                Truth::Unknown(cause) => (truth, cause),
+                Truth::True | Truth::False => (truth, Cause::Known),
+            };
             slot.advance(truth, view.now, &mut |slot: &Slot| {
-                tell(Transition { slot, values: values() });
+                tell(Transition { slot, values: values(), cause });
+                if slot.phase == Phase::Idle && !warns && ended.len() < ended.capacity() {
+                    ended.push(number);
+                }
             });
         }
     }
 
     /// Ends the latches that last until the end of the day.
     pub(super) fn end_of_day(&mut self, tell: &mut dyn FnMut(Transition<'_>)) {
-        for slot in &mut self.slots {
+        for (number, slot) in self.slots.iter_mut().enumerate() {
             if slot.end == LatchEnd::DayEnd && matches!(slot.phase, Phase::Armed(_)) {
                 slot.phase = Phase::Idle;
-                tell(Transition { slot, values: None });
+                tell(Transition { slot, values: None, cause: Cause::Known });
+                if self.ended.len() < self.ended.capacity() {
+                    self.ended.push(number);
+                }
             }
+        }
+    }
+
+    /// Returns the next latch that has ended at this event: its rule, and its instrument.
+    pub(super) fn next_ended(&mut self) -> Option<(usize, Code, Option<InstrumentId>)> {
+        let number = self.ended.pop()?;
+        self.slots.get(number).map(|slot| (number, slot.code, slot.instrument))
+    }
+
+    /// What a latch reads was reset by its end: a condition that is true now is a new edge.
+    pub(super) fn renew(&mut self, number: usize) {
+        if let Some(slot) = self.slots.get_mut(number) {
+            slot.last = false;
         }
     }
 
@@ -229,8 +305,9 @@ impl Latches {
     }
 
     /// Asks for a timer at the first moment at which a wait or a latch ends by time.
-    pub(super) fn set_alarm(&mut self, event: &Event, out: &mut Out) {
-        if let Some(due) = self.alarm.set(self.slots.iter().filter_map(Slot::due).min()) {
+    pub(super) fn set_alarm(&mut self, event: &Event, other: Option<Nanos>, out: &mut Out) {
+        let due = self.slots.iter().filter_map(Slot::due).chain(other).min();
+        if let Some(due) = self.alarm.set(due) {
             out.push(Event::new(event.seq, event.ts, NO_INSTRUMENT, &Wake { due }));
         }
     }
@@ -259,6 +336,16 @@ impl Latches {
         }
     }
 
+    /// Returns what all armed latches together allow.
+    pub(super) fn standing_of_all(&self) -> super::Standing {
+        let armed = self.slots.iter().filter(|slot| matches!(slot.phase, Phase::Armed(_)));
+        match armed.map(|slot| slot.effect).min() {
+            Some(Effect::Halt) => super::Standing::Halted,
+            Some(Effect::ReduceOnly) => super::Standing::ReduceOnly,
+            Some(Effect::Warn) | None => super::Standing::Running,
+        }
+    }
+
     /// Returns the last evaluated sides of a latch's comparison.
     pub(super) fn values(&self, nth: usize, blocks: &Blocks) -> Option<(i64, i64)> {
         let (index, block, latch) = self.slots.get(nth)?.place;
@@ -274,12 +361,14 @@ impl Slot {
     }
 
     /// Returns the most events of one step: the end of a day, an end by time and an edge, and the
-    /// cancels of that.
+    /// cancels of that; a second edge where its end resets what it reads.
     fn events_max(&self) -> usize {
         let strategies = self.strategies.as_ref().map_or(1, Vec::len);
         let instruments = if self.everywhere { 1 } else { self.binds.len() };
         let cancels = if self.cancel_orders { strategies.saturating_mul(instruments) } else { 0 };
-        cancels.saturating_add(3)
+        let armings = if self.resets { 2 } else { 1 };
+        let told = cancels.saturating_add(usize::from(self.flatten)).saturating_mul(armings);
+        told.saturating_add(armings).saturating_add(2)
     }
 
     /// Returns when its wait, or the latch itself, ends by time.

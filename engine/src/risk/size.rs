@@ -11,6 +11,7 @@ use model::num::{MONEY_SCALE, Money, Price, Qty, Rate, Rounding, mul_div, pow10}
 use model::order::{Side, SizeKind};
 use model::reject::Reject;
 
+use super::given::Given;
 use super::{Risk, loss};
 use crate::portfolio::{as_qty, at};
 
@@ -21,7 +22,7 @@ pub(super) struct Means {
     pub(super) position: Qty,
 }
 
-impl Risk {
+impl<G: Given> Risk<G> {
     /// Returns what a strategy has; a size that is a share of what is not known is refused.
     fn means(&self, event: &Event, signal: &Signal) -> Option<Means> {
         let (id, strategy, view) = (event.instrument, signal.strategy, self.view());

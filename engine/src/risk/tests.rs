@@ -12,6 +12,9 @@ use model::reject::{Code, Reject};
 use model::time::{Date, SECOND_NS};
 
 use super::*;
+
+mod remembered;
+
 use crate::testing::{bound, demo_setup};
 
 const BTC: InstrumentId = InstrumentId(0);

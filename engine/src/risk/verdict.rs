@@ -5,8 +5,8 @@
 //! block name, order in the file. A cap that leaves less than the venue's minimum refuses under its
 //! own code, before the checks run.
 
-use dsl::evaluate::CapBound;
-use dsl::evaluate::Outcome;
+use dsl::evaluate::{CapBound, Input, Outcome, Part};
+use dsl::schema::Field;
 use dsl::typed::{Effect, Measure};
 use model::event::{Decision, DecisionRules, Event, Signal};
 use model::id::{InstrumentId, OrderNo};
@@ -18,8 +18,10 @@ use model::time::Nanos;
 
 use super::Risk;
 use super::facts::{OrderView, RiskFacts};
+use super::given::Given;
 use super::latch::Standing;
 use super::loss;
+use super::rate::{Against, Rates, Whose};
 use crate::market::Market;
 use crate::portfolio::open::OpenOrder;
 use crate::portfolio::{Portfolio, View, at, price_at_mark_scale};
@@ -41,7 +43,9 @@ const RANK_HALT: u8 = 0;
 const RANK_REDUCE_ONLY: u8 = 1;
 const RANK_CAP: u8 = 2;
 const RANK_CHECK: u8 = 3;
-const RANK_BUILT_IN: u8 = 4;
+const RANK_COOLDOWN: u8 = 4;
+const RANK_THROTTLE: u8 = 5;
+const RANK_BUILT_IN: u8 = 6;
 
 /// What is found while an order passes through the phases.
 #[derive(Clone, Debug)]
@@ -75,7 +79,7 @@ impl Judgement {
     }
 }
 
-impl Risk {
+impl<G: Given> Risk<G> {
     /// Judges a signal and writes the verdict; an approved order counts from here on.
     /// `stop` is where its loss is to be cut, `refused` why its size is not known.
     pub(super) fn judge(
@@ -99,6 +103,9 @@ impl Risk {
         if !judgement.refused_for_certain() {
             self.judge_checks(id, &mut judgement);
         }
+        if self.memories.any() && !judgement.refused_for_certain() {
+            self.judge_rates(id, &mut judgement);
+        }
         let mut locks = None;
         if judgement.first.is_none() {
             match self.judge_built_in(id, signal, &judgement) {
@@ -112,6 +119,9 @@ impl Risk {
                 self.decide(event, signal, &judgement, out);
                 if self.portfolio.balances().locked(self.portfolio.account(id), asset).0 != 0 {
                     self.balance_changed(event, self.portfolio.account(id), asset, out);
+                }
+                if self.memories.any() {
+                    self.approved(event, &judgement.order, out);
                 }
                 return;
             }
@@ -180,21 +190,21 @@ impl Risk {
 
     /// Runs the caps: the order's quantity becomes the smallest that they leave.
     pub(super) fn judge_caps(&mut self, id: InstrumentId, judgement: &mut Judgement) {
-        let Self { blocks, portfolio, instruments, markets, now, .. } = self;
+        let Self { blocks, portfolio, instruments, markets, memories, given, now, .. } = self;
         let view = View { instruments, markets, now: *now };
         let (Some(instrument), Some(market)) = (at(instruments, id), at(markets, id)) else {
             return;
         };
         let order = judgement.order;
-        let strategy = Some(order.open.strategy);
-        let facts =
-            RiskFacts { portfolio, view, id, instrument, market, strategy, order: Some(&order) };
+        let world = (&*portfolio, view, &*given);
+        let mut facts = RiskFacts::new(world, (id, instrument, market), Some(&order));
         let mut smallest: Option<(Qty, Refusal)> = None;
         let index = usize::try_from(id.0).unwrap_or(usize::MAX);
         for (block, registers) in blocks.get_mut(index).into_iter().flatten() {
             if !applies(block, judgement) {
                 continue;
             }
+            facts.memory = memories.of(block.block);
             block.code.run_caps(&facts, registers);
             for (nth, cap) in block.code.caps().iter().enumerate() {
                 let offset = block.code.latches().len().saturating_add(nth);
@@ -255,22 +265,22 @@ impl Risk {
     /// Runs denies and requires on the final quantity. One that would have passed on the quantity
     /// asked for is told under the cap's code.
     fn judge_checks(&mut self, id: InstrumentId, judgement: &mut Judgement) {
-        let Self { blocks, portfolio, instruments, markets, now, .. } = self;
+        let Self { blocks, portfolio, instruments, markets, memories, given, now, .. } = self;
         let view = View { instruments, markets, now: *now };
         let (Some(instrument), Some(market)) = (at(instruments, id), at(markets, id)) else {
             return;
         };
         let order = judgement.order;
         let uncut = sized(order, judgement.asked, portfolio, &view, instrument, market);
-        let strategy = Some(order.open.strategy);
-        let facts =
-            RiskFacts { portfolio, view, id, instrument, market, strategy, order: Some(&order) };
-        let whole = RiskFacts { order: Some(&uncut), ..facts };
+        let world = (&*portfolio, view, &*given);
+        let mut facts = RiskFacts::new(world, (id, instrument, market), Some(&order));
         let index = usize::try_from(id.0).unwrap_or(usize::MAX);
         for (block, registers) in blocks.get_mut(index).into_iter().flatten() {
             if !applies(block, judgement) {
                 continue;
             }
+            facts.memory = memories.of(block.block);
+            let whole = RiskFacts { order: Some(&uncut), ..facts };
             block.code.run_checks(&facts, registers);
             let base = block.code.latches().len().saturating_add(block.code.caps().len());
             for nth in 0..block.code.checks() {
@@ -292,6 +302,59 @@ impl Risk {
                     block.code.run_checks(&facts, registers);
                 }
                 judgement.refuse(refusal);
+            }
+        }
+    }
+
+    /// Runs cooldowns and throttles. Nothing is counted yet: only an order that has passed
+    /// everything is.
+    fn judge_rates(&mut self, id: InstrumentId, judgement: &mut Judgement) {
+        let Self { blocks, portfolio, instruments, markets, memories, given, now, .. } = self;
+        let view = View { instruments, markets, now: *now };
+        let (Some(instrument), Some(market)) = (at(instruments, id), at(markets, id)) else {
+            return;
+        };
+        let order = judgement.order;
+        let whose = Whose { instrument: id, strategy: order.open.strategy, side: order.open.side };
+        let index = usize::try_from(id.0).unwrap_or(usize::MAX);
+        for (block, registers) in blocks.get_mut(index).into_iter().flatten() {
+            let code = &block.code;
+            let has_rates = !code.cooldowns().is_empty() || !code.throttles().is_empty();
+            let Some((rates, keys)) = memories.rates(block.block).filter(|_| has_rates) else {
+                continue;
+            };
+            if !applies(block, judgement) {
+                continue;
+            }
+            let world = (&*portfolio, view, &*given);
+            let mut facts = RiskFacts::new(world, (id, instrument, market), Some(&order));
+            facts.memory = memories.of(block.block);
+            code.run_rates(&facts, registers);
+            let before = code.latches().len().saturating_add(code.caps().len());
+            let base = before.saturating_add(code.checks());
+            let refusal = |kind, offset, against: Against| Refusal {
+                unknown: against.cause != Cause::Known,
+                kind,
+                block: block.block,
+                code: rule_code(block.rule_base, offset),
+                cause: against.cause,
+                values: against.values,
+            };
+            for (nth, cooldown) in code.cooldowns().iter().enumerate() {
+                let (length, exempt) = code.cooldown(nth, registers);
+                let key = Rates::key(cooldown.by, keys, &whose);
+                let against = rates.cooling(nth, length, key, view.now).filter(|_| !exempt);
+                if let Some(against) = against {
+                    judgement.refuse(refusal(RANK_COOLDOWN, base.saturating_add(nth), against));
+                }
+            }
+            let base = base.saturating_add(code.cooldowns().len());
+            for (nth, throttle) in code.throttles().iter().enumerate() {
+                let limit = code.throttle(nth, registers);
+                let key = Rates::key(throttle.by, keys, &whose);
+                if let Some(against) = rates.throttled(nth, throttle.flow, &limit, key, view.now) {
+                    judgement.refuse(refusal(RANK_THROTTLE, base.saturating_add(nth), against));
+                }
             }
         }
     }
@@ -336,7 +399,13 @@ impl Risk {
         let account = self.portfolio.account(id);
         let market = at(&self.markets, id).ok_or(Reject::NoPrice)?;
         let (asset, amount) = self.portfolio.locks(open, &view).ok_or(Reject::NoPrice)?;
-        let free = match self.portfolio.free(account, asset, &view) {
+        // A test may state what is free.
+        let input = Input { field: Field::AccountFree, part: Part::Whole, asset: Some(asset) };
+        let free = match self.given.read(&input, id) {
+            Some(stated) => stated.number().map(Money),
+            None => self.portfolio.free(account, asset, &view),
+        };
+        let free = match free {
             Some(free) => free,
             None if open.reduces => amount,
             None => return Err(Reject::NoPrice),

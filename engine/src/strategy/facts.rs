@@ -78,6 +78,7 @@ impl Facts for StrategyFacts<'_> {
         match what {
             Recall::State(index) => self.memory.state(index, self.place),
             Recall::Window(index) => self.memory.window(index, self.place, self.now, None),
+            Recall::Depth(depth) => crate::facts::depth(self.market, depth, None),
         }
     }
 }

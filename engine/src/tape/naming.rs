@@ -2,7 +2,7 @@
 //! called, since numbers count all rules of a program and its hash is of every letter.
 
 use model::event::{
-    Body, Decision, DecisionRules, Event, LatchChanged, OrderDone, Payload, Signal,
+    Alert, Body, Decision, DecisionRules, Event, LatchChanged, OrderDone, Payload, Signal,
 };
 use model::reject::Code;
 
@@ -62,6 +62,7 @@ fn renumbered(event: &Event, numbers: &[u16]) -> Event {
         Body::LatchChanged(changed) => {
             with(event, &LatchChanged { code: code(changed.code), ..changed })
         }
+        Body::Alert(alert) => with(event, &Alert { code: code(alert.code), ..alert }),
         Body::OrderDone(done) => with(event, &OrderDone { code: code(done.code), ..done }),
         Body::DecisionRules(rules) => with(event, &spoken(&rules, number)),
         Body::Trade(_)

@@ -6,8 +6,8 @@
 use crate::id::{AccountId, AssetId, OrderNo, StrategyId};
 use crate::num::{Money, Price, Qty, Rate};
 use crate::order::{
-    AccountKind, Action, CancelReason, Cause, DoneReason, EndReason, FeedStatus, FlowReason,
-    InputFault, LatchState, Liquidity, Side, SizeKind, TimeInForce, Verdict,
+    AccountKind, Action, AlertReason, CancelReason, Cause, DoneReason, EndReason, FeedStatus,
+    FlowReason, InputFault, LatchState, Liquidity, Side, SizeKind, TimeInForce, Verdict,
 };
 use crate::reject::Code;
 use crate::time::{Date, Nanos};
@@ -129,5 +129,6 @@ enum_fields! {
     EndReason { EndOfData, Requested, SourceFailed }
     LatchState { Waiting, Armed, Ended }
     AccountKind { Cash, Linear }
+    AlertReason { Warn, Flatten }
     FlowReason { Deposit, Withdrawal, Transfer, Conversion, Adjustment }
 }

@@ -7,8 +7,8 @@ use crate::id::ALL_STRATEGIES;
 use crate::id::{AccountId, AssetId, OrderNo, StrategyId};
 use crate::num::{Money, Price, Qty, Rate};
 use crate::order::{
-    AccountKind, Action, CancelReason, Cause, DoneReason, EndReason, FeedStatus, FlowReason,
-    InputFault, LatchState, Liquidity, Side, SizeKind, TimeInForce, Verdict,
+    AccountKind, Action, AlertReason, CancelReason, Cause, DoneReason, EndReason, FeedStatus,
+    FlowReason, InputFault, LatchState, Liquidity, Side, SizeKind, TimeInForce, Verdict,
 };
 use crate::reject::Code;
 use crate::time::{Date, Nanos};
@@ -478,6 +478,20 @@ kinds! {
         code: Code,
         /// Whose orders; [`ALL_STRATEGIES`] for everyone's.
         strategy: StrategyId,
+    }
+    /// A person should know: the condition of a `warn` became true or unknown, or a latch asked for
+    /// more than this version does.
+    49 Risk Alert {
+        /// What the rule observed, narrowed to 64 bits; 0 when it compares nothing.
+        observed: i64,
+        /// The limit in force, in the same unit.
+        limit: i64,
+        /// The rule.
+        code: Code,
+        /// Why the condition is unknown, if it is.
+        cause: Cause,
+        /// What it is about.
+        reason: AlertReason,
     }
     /// An order is to be sent.
     50 Execution OrderIntent {

@@ -15,7 +15,7 @@ fn unproved(file: &File) -> Vec<String> {
     let errors = checked.diagnostics.iter().filter(|found| found.severity == Severity::Error);
     let mut found: Vec<String> =
         errors.map(|error| format!("{}: {}", file.path, error.message)).collect();
-    if found.is_empty() && checked.program.tests == 0 {
+    if found.is_empty() && checked.program.tests.is_empty() {
         found.push(format!("{}: holds no test", file.path));
     }
     // An invariant is about verdicts, so a file of strategies alone has none to state.

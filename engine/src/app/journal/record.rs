@@ -7,6 +7,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::message::{Template, templates};
 use dsl::span::Source as RulesText;
 use dsl::typed::{Expr, ExprKind, Let, Measure, Program, Unit};
 use engine::program::{self, Rule};
@@ -41,6 +42,7 @@ pub(in crate::app) struct Words {
 struct Named {
     rule: Rule,
     shown: Option<Shown>,
+    message: Option<Template>,
 }
 
 /// How the sides of a comparison are journaled.
@@ -118,6 +120,9 @@ impl Words {
         for field in self.fields(event) {
             object.insert(field.key, field.value);
         }
+        if let Some(message) = self.message(event) {
+            object.insert("message".to_owned(), json!(message));
+        }
         Value::Object(object)
     }
 
@@ -141,7 +146,21 @@ impl Words {
                 None => {}
             }
         }
+        if let Some(message) = self.message(event) {
+            text.push_str(&format!(" \"{message}\""));
+        }
         text
+    }
+
+    /// Returns the message of the rule that spoke, with what was compared.
+    fn message(&self, event: &Event) -> Option<String> {
+        let template = self.spoken(event)?.rule?.message.as_ref()?;
+        let fields = self.fields(event);
+        let side = |name: &str| {
+            let found = fields.iter().find(|field| field.name == name && !field.value.is_null());
+            found.map_or_else(|| "?".to_owned(), |field| word(&field.value))
+        };
+        Some(template.fill(&side("observed"), &side("limit")))
     }
 
     /// Returns the part of a record in which it differs from another; `nothing` if there is none.
@@ -194,6 +213,7 @@ impl Words {
                 ("code", code, known && code.rule_index().is_some())
             }
             Body::LatchChanged(changed) => ("code", changed.code, true),
+            Body::Alert(alert) => ("code", alert.code, alert.cause == Cause::Known),
             Body::OrderDone(done) => ("code", done.code, false),
             // What a strategy withdraws it withdraws by no rule.
             Body::Signal(signal)
@@ -236,12 +256,14 @@ fn named(setup: &Setup, texts: Vec<RulesText>) -> Option<Vec<Named>> {
     let checked = program::load(texts).ok()?;
     let rules = Session::build(setup.clone(), &checked).ok()?.bound.rules;
     let shown = shown(&checked.program);
-    let named = |(rule, shown)| Named { rule, shown };
+    let messages = templates(&checked.program, &checked.sources);
+    let named = |((rule, shown), message)| Named { rule, shown, message };
     // Strategies come behind all risk blocks and compare nothing.
     Some(
         rules
             .into_iter()
             .zip(shown.into_iter().chain(std::iter::repeat(None)))
+            .zip(messages.into_iter().chain(std::iter::repeat_with(|| None)))
             .map(named)
             .collect(),
     )
