@@ -1,7 +1,7 @@
 //! What a block remembers between events: states and windows, all memory made at bind.
 //!
-//! A state is one value. A window over a time is a ring of 65 buckets, each a 64th of its length: it
-//! reaches back at least its length and at most a 64th more, so a count is never too small. A
+//! A state is one value. A window over a time is a ring of 65 buckets, each a 64th of its length:
+//! it reaches back at least its length and at most a 64th more, so a count is never too small. A
 //! window over the last n is a ring of n. What belongs to one instrument (prices, quantities) is
 //! held once for each. All updates of one event read old values: they are staged, then committed
 //! together. Owned by the stage that runs the block.

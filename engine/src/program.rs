@@ -2,7 +2,8 @@
 //! which instrument.
 //!
 //! The rule table lists the rules of all risk blocks by block name (latches with warnings, caps,
-//! checks, cooldowns, throttles, each in file order), then those of the strategies. A rule's index in it is what verdicts and latches
+//! checks, cooldowns, throttles, each in file order), then those of the strategies. A rule's
+//! index in it is what verdicts and latches
 //! carry; with the journaled texts the table can always be rebuilt.
 
 use dsl::check::check;
@@ -294,7 +295,8 @@ impl Binder<'_> {
         table
     }
 
-    /// A latch is judged without an order, so that `strategy.*` in it needs a block of one strategy.
+    /// A latch is judged without an order, so that `strategy.*` in it needs a block of one
+    /// strategy.
     fn require_one_strategy(&mut self, bound: &BoundRisk, span: Span, block: &str) {
         let of_strategy = |read: &Input| read.field.info().name.starts_with("strategy.");
         let Some(read) = bound.code.reads().iter().find(|read| of_strategy(read)) else { return };

@@ -65,7 +65,11 @@ fn what_was_added_unknown_makes_the_sum_unknown_until_it_has_passed() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     /// A window holds all of its length, and nothing older than a 64th more.
     #[test]
@@ -94,7 +98,10 @@ proptest! {
     }
 
     #[test]
-    fn the_last_are_the_last(count in 1_u32..9, values in prop::collection::vec(-9_i128..9, 1..40)) {
+    fn the_last_are_the_last(
+        count in 1_u32..9,
+        values in prop::collection::vec(-9_i128..9, 1..40),
+    ) {
         let reach = Reach::Last(count);
         let mut memory = of(reach);
         for (index, value) in values.iter().enumerate() {

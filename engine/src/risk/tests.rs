@@ -1,13 +1,15 @@
 //! Verdicts and latches on small rule texts: precedence, caps, unknowns, edges and ends.
 
 use model::event::{
-    AccountOpened, BalanceChanged, DayRoll, FeedState, Fill, LatchChanged, OrderDone, Quote,
-    SessionStart, Signal, Timer,
+    AccountOpened, BadInput, BalanceChanged, CashFlow, DayRoll, FeedState, Fill, Funding,
+    LatchChanged, OrderDone, Quote, SessionStart, Signal, Timer,
 };
 use model::id::{AccountId, AssetId, OrderNo, Seq, StrategyId};
 use model::instrument::Kind;
-use model::num::{Price, Qty};
-use model::order::{Cause, FeedStatus, LatchState, Liquidity, Side, TimeInForce, Verdict};
+use model::num::{Price, Qty, Rate};
+use model::order::{
+    Cause, FeedStatus, FlowReason, InputFault, LatchState, Liquidity, Side, TimeInForce, Verdict,
+};
 use model::reject::{Code, Reject};
 use model::time::{Date, SECOND_NS};
 
@@ -558,4 +560,90 @@ fn rules_that_spoke_are_a_set_in_the_record() {
         _ => None,
     });
     assert_eq!(set, Some(0b11));
+}
+
+/// A desk that holds 85 lots of BTC, bought at 35,000 on 1,000 of balance.
+fn long_desk() -> Desk {
+    let rules = "risk r soft { applies to all\n deny NEVER when false }";
+    let mut desk = Desk::new(rules, 1_000);
+    desk.quote(350_000);
+    assert_eq!(desk.ask(Side::Buy, 80, 350_000), yes(80, ""));
+    desk.filled(Side::Buy, 80, 350_000);
+    desk
+}
+
+#[test]
+fn margin_that_no_longer_holds_a_position_has_the_venue_close_it() {
+    let mut desk = long_desk();
+    let asked = |desk: &Desk| {
+        desk.out.events().iter().find_map(|event| match event.body() {
+            Body::Liquidate(liquidate) => Some((liquidate.qty.0, liquidate.price.0)),
+            _ => None,
+        })
+    };
+    // 2,800 at cost, 14 of maintenance: liquidated where 1,000 and the loss come to that.
+    desk.quote(226_200);
+    assert_eq!(asked(&desk), None);
+    desk.quote(226_100);
+    assert_eq!(asked(&desk), Some((80, 223_839)), "1 % below the mark, on the tick");
+    let armed = desk.out.events().iter().find_map(|event| match event.body() {
+        Body::LatchChanged(changed) => Some(changed),
+        _ => None,
+    });
+    let armed = armed.expect("it is told");
+    assert_eq!((armed.code, armed.state), (Reject::Liquidated.into(), LatchState::Armed));
+    assert!(armed.observed <= armed.limit, "{armed:?}");
+    desk.quote(226_000);
+    assert_eq!(asked(&desk), None, "once");
+    assert_eq!(desk.ask(Side::Buy, 1, 226_000), no("LIQUIDATED"));
+    assert_eq!(desk.ask(Side::Sell, 10, 226_000), yes(10, ""), "exits pass");
+    let order = OrderNo::new(Seq(desk.seq), u16::MAX);
+    let closed = fill(order, Side::Sell, 80, 223_839);
+    desk.send(&Fill { liquidity: Liquidity::Liquidation, ..closed });
+    assert!(desk.risk.portfolio().position(BTC).is_flat());
+    let row = desk.risk.portfolio().ledgers().of(StrategyId(0), BTC).copied().unwrap();
+    assert!(row.position.is_flat() && row.realised.0 < 0, "{row:?}");
+    assert_eq!(desk.ask(Side::Buy, 1, 226_000), no("LIQUIDATED"), "until a person says so");
+}
+
+#[test]
+fn a_funding_without_a_mark_leaves_exits_only_until_a_person_sets_it_right() {
+    let mut desk = long_desk();
+    let total = |desk: &Desk| desk.risk.portfolio().balances().total(AccountId(0), AssetId(0));
+    let paid = Funding { rate: Rate(100_000), mark: Price(3_500_000), ..Funding::default() };
+    desk.send(&paid);
+    assert_eq!(total(&desk), Money(999_720_000_000), "0.01 % of 2,800");
+    let fault = InputFault::NoMark;
+    desk.send(&BadInput { line: 0, count: 1, source: 0, fault });
+    assert_eq!(desk.ask(Side::Buy, 1, 350_000), no("DOUBTFUL"));
+    assert_eq!(desk.ask(Side::Sell, 10, 350_000), yes(10, ""));
+    desk.send(&OrderDone {
+        order: OrderNo::new(Seq(desk.seq), 0),
+        filled: Qty(0),
+        code: Code::NONE,
+        reason: model::order::DoneReason::Cancelled,
+    });
+    let reason = FlowReason::Adjustment;
+    desk.send(&CashFlow { amount: Money::units(-1), reason, by: 7, ..CashFlow::default() });
+    assert_eq!(total(&desk), Money(998_720_000_000));
+    assert_eq!(desk.ask(Side::Buy, 1, 350_000), yes(1, ""));
+}
+
+#[test]
+fn rules_read_what_a_strategy_has_and_how_near_its_end_is() {
+    let rules = "risk r soft {
+        applies to all
+        deny POOR when strategy.capital < 900 USDT unless order.reduces
+        deny NEAR when position.liq_distance < 30% unless order.reduces
+        deny MARGIN when account.margin_ratio > 2% unless order.reduces
+        deny CHATTY when strategy.order_to_trade > 3 unless order.reduces
+    }";
+    let mut desk = Desk::new(rules, 1_000);
+    desk.quote(350_000);
+    assert_eq!(desk.ask(Side::Buy, 80, 350_000), yes(80, ""));
+    desk.filled(Side::Buy, 80, 350_000);
+    desk.quote(330_000);
+    assert_eq!(desk.ask(Side::Buy, 1, 330_000), no("POOR"), "1,000 less 160");
+    desk.quote(345_000);
+    assert_eq!(desk.ask(Side::Buy, 1, 345_000), yes(1, ""), "1,000 less 40");
 }

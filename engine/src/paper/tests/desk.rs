@@ -213,3 +213,31 @@ fn fills_stop_at_their_limit_until_reports_have_left() {
     assert_eq!(fills, agenda::FILLS_MAX + 1);
     assert_eq!(rig.paper.open_orders(), 1);
 }
+
+#[test]
+fn a_liquidation_ends_all_orders_and_closes_what_was_filled_and_not_reported_too() {
+    let mut rig = Rig::new(&[instrument()], &[BOOK], (0, 1_000));
+    rig.line("1 level bid 990 50");
+    rig.line("1 level ask 1000 3");
+    rig.line("2 buy 1 ioc 3 1000");
+    rig.line("3 buy 2 gtc 10 980");
+    rig.settle(5);
+    // One on its way, with its cancel behind it.
+    rig.line("5 buy 3 gtc 10 970");
+    rig.line("5 cancel 3");
+    let event = rig.stamp(5, 0, &Liquidate { qty: Qty(4), price: Price(960) });
+    rig.paper.liquidate(&event, &Liquidate { qty: Qty(4), price: Price(960) });
+    rig.settle(i64::MAX);
+    let closed = rig.reports.iter().find_map(|(_, _, body)| match body {
+        Body::Fill(fill) if fill.liquidity == Liquidity::Liquidation => Some(*fill),
+        _ => None,
+    });
+    let closed = closed.expect("it is closed");
+    assert_eq!((closed.side, closed.qty, closed.price), (Side::Sell, Qty(7), Price(960)));
+    let ended = rig.reports.iter().filter(|(_, _, body)| match body {
+        Body::OrderDone(done) => done.reason == DoneReason::Cancelled,
+        _ => false,
+    });
+    assert_eq!(ended.count(), 2);
+    assert_eq!((rig.paper.open_orders(), rig.paper.next_due()), (0, None));
+}
