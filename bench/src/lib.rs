@@ -26,6 +26,8 @@ pub mod host;
 pub mod limits;
 /// Resident memory of repeated sessions.
 pub mod memory;
+/// The generated market on a schedule.
+pub mod open_loop;
 /// What reading messages of a venue leads to.
 pub mod parsing;
 /// Random numbers that are the same everywhere.

@@ -70,38 +70,7 @@ impl Workload {
     /// # Errors
     /// The shipped rules do not load or bind.
     pub fn new(count: usize) -> anyhow::Result<Self> {
-        // A message comes every 27 ms on average; twice that and some seconds are enough.
-        let seconds = u64::try_from(count)?.div_ceil(20).saturating_add(10);
-        let mut market = Generated::new(SEED, seconds);
-        let mut setup = Setup {
-            semantics: SEMANTICS,
-            mode: Mode::Demo,
-            run_id: String::new(),
-            config: None,
-            seed: SEED,
-            reporting: "USDT".to_owned(),
-            assets: ["USDT", "BTC", "ETH"].map(str::to_owned).to_vec(),
-            instruments: market
-                .instruments()
-                .iter()
-                .map(|(instrument, carries)| InstrumentSetup::of(instrument, *carries))
-                .collect(),
-            accounts: vec![AccountSetup {
-                name: "paper demo linear".to_owned(),
-                venue: "demo".to_owned(),
-                linear: true,
-                balances: vec![("USDT".to_owned(), 10_000_000_000_000)],
-                protect: Vec::new(),
-            }],
-            sources: vec![market.describe()],
-            paper: PaperSetup { order_latency_ns: LATENCY_NS, response_latency_ns: LATENCY_NS },
-            traded: vec![0, 1],
-            money: MoneySetup::plain(),
-        };
-        let text =
-            |(name, text): (&str, &str)| RulesText { name: name.to_owned(), text: text.to_owned() };
-        let checked = engine::program::load(RULES.into_iter().map(text).collect())?;
-        setup.run_id = format!("{:032x}", run_id(&setup, &checked.sources).0);
+        let (session, mut market) = generated(u64::try_from(count)?)?;
         let mut messages = Vec::with_capacity(count);
         while messages.len() < count {
             let mut message = Message::default();
@@ -112,7 +81,7 @@ impl Workload {
             );
             messages.push(message);
         }
-        Ok(Self { session: Session::build(setup, &checked)?, messages })
+        Ok(Self { session, messages })
     }
 
     /// Returns the number of messages.
@@ -145,6 +114,46 @@ impl Workload {
         ensure!(one.decisions > 0 && one.fills > 0, "the session decided nothing");
         Ok(one)
     }
+}
+
+/// Returns a session of the shipped rules, and a market of at least `count` messages for it.
+///
+/// # Errors
+/// The shipped rules do not load or bind.
+pub fn generated(count: u64) -> anyhow::Result<(Session, Generated)> {
+    // A message comes every 25 ms on average; twice that and some seconds are enough.
+    let seconds = count.div_ceil(20).saturating_add(10);
+    let market = Generated::new(SEED, seconds);
+    let described = market.instruments();
+    let mut setup = Setup {
+        semantics: SEMANTICS,
+        mode: Mode::Demo,
+        run_id: String::new(),
+        config: None,
+        seed: SEED,
+        reporting: "USDT".to_owned(),
+        assets: ["USDT", "BTC", "ETH", "SOL", "XRP"].map(str::to_owned).to_vec(),
+        instruments: described
+            .iter()
+            .map(|(instrument, carries)| InstrumentSetup::of(instrument, *carries))
+            .collect(),
+        accounts: vec![AccountSetup {
+            name: "paper demo linear".to_owned(),
+            venue: "demo".to_owned(),
+            linear: true,
+            balances: vec![("USDT".to_owned(), 10_000_000_000_000)],
+            protect: Vec::new(),
+        }],
+        sources: vec![market.describe()],
+        paper: PaperSetup { order_latency_ns: LATENCY_NS, response_latency_ns: LATENCY_NS },
+        traded: vec![0, 1],
+        money: MoneySetup::plain(),
+    };
+    let text =
+        |(name, text): (&str, &str)| RulesText { name: name.to_owned(), text: text.to_owned() };
+    let checked = engine::program::load(RULES.into_iter().map(text).collect())?;
+    setup.run_id = format!("{:032x}", run_id(&setup, &checked.sources).0);
+    Ok((Session::build(setup, &checked)?, market))
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ impl Row {
         };
         let verdict = match self.met() {
             Some(true) => "PASS",
-            Some(false) => "MISS",
+            Some(false) => "FAIL",
             None => "",
         };
         let spread =

@@ -44,6 +44,8 @@ mod rules;
 mod run;
 /// Diagnostics drawn under the lines they are about.
 mod show;
+/// `engine slo`.
+mod slo;
 /// Progress, and the signals that end a session.
 mod watch;
 
@@ -90,6 +92,7 @@ fn command(cli: &Cli) -> Result<Finding, Failure> {
         Some(Command::Replay(args)) => replay::run(cli, args),
         Some(Command::Rules(args)) => rules::run(cli, args),
         Some(Command::Journal(args)) => journal::run(cli, args),
+        Some(Command::Slo(args)) => slo::run(cli, args),
     }
 }
 

@@ -1,55 +1,83 @@
-//! A small generated market: seeded, endless, the same on every machine.
+//! A generated market: seeded, the same bytes on every machine, integers throughout.
 //!
-//! Two perpetuals whose prices walk with drifting momentum, so that trends begin and end; quotes
-//! move with the price, trades hit either side. Times advance by drawn steps of a few tens of
-//! milliseconds. For trying the program and for tests; it claims no likeness beyond that.
+//! Six instruments of one venue, perpetual and spot. Each message is of one of them: perhaps a
+//! trade, then the changes of its book (ten levels a side, under update ids without a gap), then
+//! its best prices under the same id. Prices follow a common factor and one of their own, each with
+//! a variance that feeds on itself, so that quiet and wild minutes come in clusters; both markets
+//! of a coin follow the same price. By [`script`], each half hour has a gap with its snapshot, a
+//! silence, and a crash of more than 3 % in an instant.
+//!
+//! It is no forecast and reacts to nobody. Called by the demo, by tests and by benches.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
-
-use model::event::{Body, FeedState, Quote, Trade};
+use model::event::{Body, BookClear, FeedState, Quote, Trade};
 use model::id::InstrumentId;
-use model::instrument::{FeeAsset, Instrument, Kind};
-use model::num::{Money, Price, Qty, Rate, Scale};
+use model::instrument::Instrument;
+use model::num::Qty;
 use model::order::{FeedStatus, Side};
-use model::symbol::Symbol;
 use model::time::{Nanos, SECOND_NS};
 
 use crate::setup::{Carried, SourceSetup};
 use crate::source::{Message, Progress, Source};
 
-/// First moment of every generated market: 2026-01-05T00:00:00Z, a Monday.
-pub const START: Nanos = Nanos(1_767_571_200 * SECOND_NS);
+/// The book of one instrument, as messages change it.
+mod depth;
+/// What is drawn.
+mod draw;
+/// The instruments.
+mod listing;
+/// Prices of coins.
+mod price;
+/// What happens at known moments.
+mod script;
+
+use depth::Depth;
+use draw::Draw;
+use listing::{LISTINGS, Listing};
+use price::{Prices, STEP_NS};
+use script::{Happening, Script};
+
+/// First moment of every generated market: 2026-01-05T23:36:00Z, a Monday, so that a session of
+/// half an hour, whose crash comes after 19 minutes, goes on into a new day.
+pub const START: Nanos = Nanos(1_767_656_160 * SECOND_NS);
+
+/// LIMIT: payloads of one message: both sides removed and set anew, and what stands around them.
+pub const UPDATES_MAX: usize = 4 * depth::LEVELS + 8;
 
 /// The market.
 #[derive(Clone, Debug)]
 pub struct Generated {
-    random: ChaCha8Rng,
+    draw: Draw,
     seed: u64,
     now: Nanos,
     end: Nanos,
-    walks: [Walk; 2],
-    trades: u64,
+    prices: Prices,
+    script: Script,
+    tapes: [Tape; LISTINGS.len()],
     progress: Progress,
 }
 
-/// One instrument's price.
-#[derive(Clone, Debug)]
-struct Walk {
-    name: &'static str,
-    /// Middle in ticks.
-    mid: i64,
-    /// Drift in thousandths of a tick a step.
-    drift: i64,
-    /// Thousandths of a tick that have not become a tick yet.
-    carry: i64,
-    /// Half the spread in ticks.
-    half: i64,
-    /// Decimals of the price; the tick is its last digit.
-    decimals: u8,
-    /// Typical trade in lots.
-    lots: u64,
-    opened: bool,
+/// What one instrument's stream has said.
+#[derive(Clone, Debug, Default)]
+struct Tape {
+    depth: Depth,
+    /// Update id of the book.
+    update_id: u64,
+    trades: u64,
+    state: State,
+}
+
+/// What an instrument's stream is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// Nothing was said yet: a snapshot comes first.
+    #[default]
+    Closed,
+    /// All is well.
+    Open,
+    /// A message is missing: trades only, until a snapshot.
+    Gapped,
+    /// Nothing comes.
+    Silent,
 }
 
 impl Generated {
@@ -57,23 +85,14 @@ impl Generated {
     #[must_use]
     pub fn new(seed: u64, seconds: u64) -> Self {
         let length = i64::try_from(seconds).unwrap_or(0).saturating_mul(SECOND_NS);
-        let walk = |name, mid, half, decimals, lots| Walk {
-            name,
-            mid,
-            drift: 0,
-            carry: 0,
-            half,
-            decimals,
-            lots,
-            opened: false,
-        };
         Self {
-            random: ChaCha8Rng::seed_from_u64(seed),
+            draw: Draw::new(seed),
             seed,
             now: START,
             end: START.plus(length),
-            walks: [walk("BTC", 350_000, 1, 1, 40), walk("ETH", 250_000, 2, 2, 600)],
-            trades: 0,
+            prices: Prices::new(START),
+            script: Script::new(START, length),
+            tapes: std::array::from_fn(|_| Tape::default()),
             progress: Progress::default(),
         }
     }
@@ -81,8 +100,8 @@ impl Generated {
     /// Returns the instruments with what is generated of them.
     #[must_use]
     pub fn instruments(&self) -> Vec<(Instrument, Carried)> {
-        let carries = Carried { quotes: true, trades: true, ..Carried::default() };
-        self.walks.iter().map(|walk| (walk.instrument(), carries)).collect()
+        let carries = Carried { quotes: true, book: true, trades: true, ..Carried::default() };
+        LISTINGS.iter().map(|listing| (listing.instrument(), carries)).collect()
     }
 
     /// Returns what the run's metadata says of this source.
@@ -93,68 +112,150 @@ impl Generated {
         SourceSetup { name, hash: String::new() }
     }
 
-    fn below(&mut self, bound: u64) -> u64 {
-        // The bias of a remainder over 64 bits is far below what a generated market could show.
-        self.random.next_u64().checked_rem(bound).unwrap_or(0)
-    }
-
-    fn signed(&mut self, bound: i64) -> i64 {
-        let wide = u64::try_from(bound.saturating_mul(2).saturating_add(1)).unwrap_or(1);
-        i64::try_from(self.below(wide)).unwrap_or(0).saturating_sub(bound)
-    }
-}
-
-impl Walk {
-    fn instrument(&self) -> Instrument {
-        let symbol = Symbol {
-            venue: Some("demo".to_owned()),
-            base: self.name.to_owned(),
-            quote: "USDT".to_owned(),
-            kind: Some(Kind::LinearPerpetual),
-        };
-        Instrument {
-            venue_symbol: format!("{}USDT", self.name),
-            symbol,
-            kind: Kind::LinearPerpetual,
-            settle: "USDT".to_owned(),
-            price_scale: Scale::new(self.decimals).unwrap_or_default(),
-            qty_scale: Scale::new(3).unwrap_or_default(),
-            tick: Price(1),
-            lot: Qty(1),
-            qty_min: Qty(1),
-            qty_max: Qty(1_000_000),
-            notional_min: Money::units(5),
-            fee_maker: Rate(200_000),
-            fee_taker: Rate(500_000),
-            fee_asset: FeeAsset::Quote,
-            fee_scale: Scale::new(8).unwrap_or_default(),
-            protect: Rate(5_000_000),
-            half_spread: Rate(100_000),
-            mark_spread_max: Rate(10_000_000),
-            mark_age_max_ns: 10 * SECOND_NS,
-            mark_liquidation: false,
-            leverage_max: 3,
-            maintenance: Rate(5_000_000),
+    /// Lets prices move up to now, crashes included.
+    fn move_prices(&mut self) {
+        while let Some(step) = self.prices.due(self.now) {
+            let fall = self.script.fall(step, &mut self.draw);
+            self.prices.step(fall, &mut self.draw);
         }
     }
 
-    /// Moves by a drawn step.
-    fn step(&mut self, noise: i64, push: i64) {
-        // Momentum fades by 1 % a step and is pushed anew, so trends begin and end.
-        self.drift = self.drift.saturating_mul(99).checked_div(100).unwrap_or(0);
-        self.drift = self.drift.saturating_add(push);
-        self.carry = self.carry.saturating_add(self.drift).saturating_add(noise);
-        let ticks = self.carry.checked_div(1_000).unwrap_or(0);
-        self.carry = self.carry.saturating_sub(ticks.saturating_mul(1_000));
-        self.mid = self.mid.saturating_add(ticks).max(1_000);
+    /// Picks the instrument of the next message, by how busy each is; not a silent one.
+    fn pick(&mut self) -> usize {
+        let speaks =
+            |index: usize| self.tapes.get(index).is_some_and(|tape| tape.state != State::Silent);
+        let mut all = 0_u64;
+        for (index, listing) in LISTINGS.iter().enumerate() {
+            all = all.saturating_add(if speaks(index) { listing.share } else { 0 });
+        }
+        let mut drawn = self.draw.below(all);
+        for (index, listing) in LISTINGS.iter().enumerate() {
+            if self.tapes.get(index).is_none_or(|tape| tape.state == State::Silent) {
+                continue;
+            }
+            if drawn < listing.share {
+                return index;
+            }
+            drawn = drawn.saturating_sub(listing.share);
+        }
+        0
     }
 
-    fn bid(&self) -> Price {
-        Price(self.mid.saturating_sub(self.half))
+    /// Says what an instrument's stream has to say now.
+    fn speak(&mut self, index: usize, into: &mut Message) {
+        let Self { draw, prices, tapes, now, .. } = self;
+        let (Some(listing), Some(tape)) = (LISTINGS.get(index), tapes.get_mut(index)) else {
+            return;
+        };
+        let id = InstrumentId(u32::try_from(index).unwrap_or(0));
+        let fair = prices.fair(listing.coin);
+        match tape.state {
+            State::Closed => tape.snapshot(listing, id, fair, (*now, draw), into),
+            State::Open => tape.change(listing, id, fair, (*now, draw), into),
+            State::Gapped => {
+                tape.depth.follow(listing, fair, draw);
+                tape.trade(id, (*now, draw), into);
+            }
+            // Not picked.
+            State::Silent => {}
+        }
     }
 
-    fn ask(&self) -> Price {
-        Price(self.mid.saturating_add(self.half))
+    /// Says what the script has for now.
+    fn happen(&mut self, happening: Happening, into: &mut Message) {
+        let Self { draw, prices, tapes, now, .. } = self;
+        let index = happening.listing();
+        let (Some(listing), Some(tape)) = (LISTINGS.get(index), tapes.get_mut(index)) else {
+            return;
+        };
+        let id = InstrumentId(u32::try_from(index).unwrap_or(0));
+        let mut tell = |expected, received, status| {
+            let state = FeedState { expected, received, status };
+            into.updates.push((id, Body::FeedState(state)));
+        };
+        match happening {
+            Happening::Gap => {
+                // Three messages are lost.
+                let expected = tape.update_id.saturating_add(1);
+                let received = expected.saturating_add(3);
+                tape.update_id = received;
+                tape.state = State::Gapped;
+                tell(expected, received, FeedStatus::Gap);
+                into.updates.push((id, Body::BookClear(BookClear { update_id: 0 })));
+            }
+            Happening::Resync => {
+                tell(0, tape.update_id, FeedStatus::Resync);
+                let fair = prices.fair(listing.coin);
+                tape.snapshot(listing, id, fair, (*now, draw), into);
+            }
+            Happening::Silence => tape.state = State::Silent,
+            Happening::Stale => tell(0, tape.update_id, FeedStatus::Stale),
+            Happening::Voice => {
+                tape.state = State::Open;
+                tell(0, tape.update_id, FeedStatus::Synced);
+            }
+        }
+    }
+}
+
+impl Tape {
+    /// The whole book, and from here on all is well.
+    fn snapshot(
+        &mut self,
+        listing: &Listing,
+        id: InstrumentId,
+        fair: i64,
+        (now, draw): (Nanos, &mut Draw),
+        into: &mut Message,
+    ) {
+        self.update_id = self.update_id.saturating_add(1);
+        let update_id = self.update_id;
+        into.updates.push((id, Body::BookClear(BookClear { update_id })));
+        self.depth = Depth::default();
+        self.depth.follow(listing, fair, draw);
+        self.depth.levels(update_id, now, |level| into.updates.push((id, level)));
+        let state = FeedState { expected: 0, received: update_id, status: FeedStatus::Synced };
+        into.updates.push((id, Body::FeedState(state)));
+        self.state = State::Open;
+        self.quote(id, into);
+    }
+
+    /// What changes in the book, after a trade now and then.
+    fn change(
+        &mut self,
+        listing: &Listing,
+        id: InstrumentId,
+        fair: i64,
+        (now, draw): (Nanos, &mut Draw),
+        into: &mut Message,
+    ) {
+        if draw.below(5) < 2 {
+            self.trade(id, (now, &mut *draw), into);
+        }
+        self.update_id = self.update_id.saturating_add(1);
+        let update_id = self.update_id;
+        self.depth.follow(listing, fair, draw);
+        self.depth.changes(update_id, now, |level| into.updates.push((id, level)));
+        self.quote(id, into);
+    }
+
+    /// A trade at the touch, of a part of what stands there.
+    fn trade(&mut self, id: InstrumentId, (now, draw): (Nanos, &mut Draw), into: &mut Message) {
+        let taker = if draw.below(2) == 0 { Side::Buy } else { Side::Sell };
+        let Some((price, stands)) = self.depth.best(taker.opposite()) else { return };
+        let part = i64::try_from(draw.below(90)).unwrap_or(0).saturating_add(10);
+        let lots = stands.0.saturating_mul(part).checked_div(100).unwrap_or(0).max(1);
+        self.depth.take(taker.opposite(), lots);
+        self.trades = self.trades.saturating_add(1);
+        let trade = Trade { price, qty: Qty(lots), trade_id: self.trades, venue_ts: now, taker };
+        into.updates.push((id, Body::Trade(trade)));
+    }
+
+    fn quote(&self, id: InstrumentId, into: &mut Message) {
+        let best = |side| self.depth.best(side).unwrap_or_default();
+        let ((bid, bid_qty), (ask, ask_qty)) = (best(Side::Buy), best(Side::Sell));
+        let quote = Quote { bid, ask, bid_qty, ask_qty, update_id: self.update_id };
+        into.updates.push((id, Body::Quote(quote)));
     }
 }
 
@@ -168,43 +269,22 @@ impl Source for Generated {
             return false;
         }
         into.updates.clear();
+        // Once: what a message holds later finds room.
+        into.updates.reserve(UPDATES_MAX);
         into.ts = self.now;
         into.source = 0;
-        let pick = self.below(2);
-        let index = usize::try_from(pick).unwrap_or(0);
-        let id = InstrumentId(u32::try_from(pick).unwrap_or(0));
-        let (noise, push) = (self.signed(1_500), self.signed(40));
-        let sizes = [self.below(100), self.below(100)];
-        let traded = self.below(3) == 0;
-        let buys = self.below(2) == 0;
-        self.trades = self.trades.saturating_add(u64::from(traded));
-        let (now, trade_id) = (self.now, self.trades);
-        if let Some(walk) = self.walks.get_mut(index) {
-            if !walk.opened {
-                walk.opened = true;
-                let synced = FeedState { status: FeedStatus::Synced, ..FeedState::default() };
-                into.updates.push((id, Body::FeedState(synced)));
-            }
-            walk.step(noise, push);
-            let [bid_qty, ask_qty] = sizes.map(|size| {
-                let lots = walk.lots.saturating_mul(size.saturating_add(10));
-                Qty(i64::try_from(lots.checked_div(20).unwrap_or(1)).unwrap_or(1).max(1))
-            });
-            let quote = Quote { bid: walk.bid(), ask: walk.ask(), bid_qty, ask_qty, update_id: 0 };
-            into.updates.push((id, Body::Quote(quote)));
-            if traded {
-                let (price, qty, taker) = if buys {
-                    (walk.ask(), ask_qty, Side::Buy)
-                } else {
-                    (walk.bid(), bid_qty, Side::Sell)
-                };
-                let part = Qty(qty.0.checked_div(4).unwrap_or(1).max(1));
-                let trade = Trade { price, qty: part, trade_id, venue_ts: now, taker };
-                into.updates.push((id, Body::Trade(trade)));
-            }
+        self.move_prices();
+        if let Some(happening) = self.script.due(self.now) {
+            self.happen(happening, into);
         }
-        let gap = 5_000_000_u64.saturating_add(self.below(45_000_000));
-        self.now = self.now.plus(i64::try_from(gap).unwrap_or(SECOND_NS));
+        // A silence says nothing by itself.
+        if into.updates.is_empty() {
+            let index = self.pick();
+            self.speak(index, into);
+        }
+        // From 5 to 45 ms, 25 on average.
+        let gap = 5_000_000_u64.saturating_add(self.draw.below(40_000_000));
+        self.now = self.now.plus(i64::try_from(gap).unwrap_or(STEP_NS));
         self.progress.messages = self.progress.messages.saturating_add(1);
         self.progress.bytes = u64::try_from(self.now.since(START)).unwrap_or(0);
         self.progress.bytes_total = u64::try_from(self.end.since(START)).unwrap_or(0);
@@ -215,3 +295,6 @@ impl Source for Generated {
         self.progress
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,10 +16,12 @@
 pub mod alarm;
 /// The execution stage: approved signals to orders.
 pub mod execution;
+/// Refusals with the terms that they were made of.
+pub mod explain;
 mod facts;
 /// The feed stage: the sequencer.
 pub mod feed;
-/// A small generated market, seeded.
+/// A generated market, seeded.
 pub mod generate;
 /// How a thread waits for its ring.
 pub mod idle;
@@ -51,6 +53,8 @@ pub mod risk;
 pub mod session;
 /// Everything a session is made of, as data.
 pub mod setup;
+/// What a session promises, and whether it kept it.
+pub mod slo;
 /// Where market data comes from.
 pub mod source;
 /// What a stage is.

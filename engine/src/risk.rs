@@ -23,6 +23,8 @@ use crate::stage::{Out, Stage};
 
 /// What happens to the accounts beside orders.
 mod account;
+/// What an order's verdict was made of.
+pub mod explain;
 /// How rules read the world.
 mod facts;
 /// Facts that a test states.

@@ -5,13 +5,17 @@ use model::instrument::{Instrument, Kind};
 
 use crate::generate::Generated;
 use crate::program::{self, Bound};
-use crate::setup::{AccountSetup, InstrumentSetup, Mode, MoneySetup, PaperSetup, SEMANTICS, Setup};
+use crate::setup::{
+    AccountSetup, Carried, InstrumentSetup, Mode, MoneySetup, PaperSetup, SEMANTICS, Setup,
+};
 
-/// Returns a session of BTC and ETH, perpetuals or spot as `kind` says, with one account and no
-/// balance, and the facts of the instruments as `change` leaves them.
+/// Returns a session of BTC and ETH, perpetuals or spot as `kind` says, with quotes and trades but
+/// no book, one account and no balance, and the facts of the instruments as `change` leaves them.
 pub(crate) fn demo_setup(kind: Kind, change: impl Fn(&mut Instrument)) -> (Setup, Vec<Instrument>) {
     let mut described = Generated::new(0, 1).instruments();
-    for (instrument, _) in &mut described {
+    described.truncate(2);
+    for (instrument, carries) in &mut described {
+        *carries = Carried { quotes: true, trades: true, ..Carried::default() };
         instrument.kind = kind;
         change(instrument);
     }

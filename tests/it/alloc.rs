@@ -95,9 +95,9 @@ struct Script {
     leaks: bool,
 }
 
-/// What the market is moved by: its first moment is a midnight itself.
+/// What the market is moved by, for a midnight to fall into it where the script wants it.
 const fn shift() -> i64 {
-    DAY_NS - MIDNIGHT_SECONDS * SECOND_NS
+    DAY_NS - START.0 % DAY_NS - MIDNIGHT_SECONDS * SECOND_NS
 }
 
 impl Script {

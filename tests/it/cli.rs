@@ -8,6 +8,7 @@ mod data;
 mod help;
 mod hostile;
 mod journal;
+mod measured;
 mod prefix;
 mod rerun;
 mod signals;

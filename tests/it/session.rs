@@ -5,6 +5,7 @@
 
 mod accounts;
 mod captures;
+mod explain;
 mod generated;
 pub(crate) mod lab;
 mod latency;

@@ -15,8 +15,8 @@ use serde_json::json;
 use bench::backtest::{Backtest, Figures};
 use bench::compare::{Compared, Spread};
 use bench::host::{self, Host};
-use bench::table::{Goal, Row, Unit};
-use bench::{appending, hop, limits, memory, parsing, session};
+use bench::table::{self, Goal, Row, Unit};
+use bench::{appending, hop, limits, memory, open_loop, parsing, session};
 
 /// Where the recorded data lies when nothing else is said: beside the checkout.
 const DATA_DEFAULT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
@@ -50,9 +50,12 @@ struct Args {
     /// Rounds of each comparison.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Length of each run on a schedule.
+    #[arg(long, default_value_t = 30)]
+    seconds: u64,
 }
 
-const GROUPS: [&str; 6] = ["backtest", "memory", "hop", "limits", "journal", "parts"];
+const GROUPS: [&str; 7] = ["backtest", "memory", "hop", "limits", "journal", "parts", "open_loop"];
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
@@ -73,6 +76,7 @@ fn main() -> anyhow::Result<()> {
             "hop" => hops(args.rounds),
             "limits" => rules(args.rounds),
             "journal" => journal(&args, scratch.path()),
+            "open_loop" => scheduled(&args, scratch.path()),
             _ => parts(args.rounds),
         };
         match measured {
@@ -275,4 +279,54 @@ fn parts(rounds: usize) -> anyhow::Result<Vec<Row>> {
             Goal::None,
         ),
     ])
+}
+
+/// The generated market on a schedule, by rate, without and with a journal.
+fn scheduled(args: &Args, scratch: &Path) -> anyhow::Result<Vec<Row>> {
+    let one = |number: u64| Spread::of(&[number]);
+    let mut rows = vec![row(
+        "idle thread: longest gap in a second",
+        Unit::Picoseconds,
+        one(open_loop::hiccup_ns(1_000).saturating_mul(1_000)),
+        Goal::None,
+    )];
+    for rate in open_loop::RATES {
+        for journaled in [false, true] {
+            let dir = scratch.join(format!("open-loop-{rate}"));
+            let found = open_loop::run(rate, args.seconds, journaled.then_some(dir.as_path()))?;
+            if journaled {
+                std::fs::remove_dir_all(&dir)?;
+            }
+            let with = if journaled { "journal" } else { "no journal" };
+            // Below it the latencies are those of a queue that grows.
+            let least = rate.saturating_mul(999) / 1_000;
+            rows.push(row(
+                format!("open loop, {} messages/s, {with}", table::grouped(rate)),
+                Unit::PerSecond,
+                one(found.achieved.rate_milli / 1_000),
+                Goal::AtLeast(least),
+            ));
+            let intent = found.tick_to_intent;
+            let quiet = found.tick_quiet;
+            let shown = [
+                ("  tick to intent, p50", Some(intent.p50)),
+                ("  tick to intent, p90", Some(intent.p90)),
+                ("  tick to intent, p99", Some(intent.p99)),
+                ("  tick to intent, p99.9", Some(intent.p99_9)),
+                ("  tick to intent, p99.99", intent.p99_99),
+                ("  tick to intent, max", Some(intent.max)),
+                ("  quiet tick, p50", Some(quiet.p50)),
+                ("  quiet tick, p99", Some(quiet.p99)),
+                ("  quiet tick, p99.9", Some(quiet.p99_9)),
+                ("  quiet tick, p99.99", quiet.p99_99),
+                ("  quiet tick, max", Some(quiet.max)),
+            ];
+            for (name, ns) in shown {
+                let Some(ns) = ns else { continue };
+                rows.push(row(name, Unit::Picoseconds, one(ns.saturating_mul(1_000)), Goal::None));
+            }
+            rows.push(row("  orders", Unit::Count, one(intent.count), Goal::None));
+        }
+    }
+    Ok(rows)
 }

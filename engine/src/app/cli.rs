@@ -91,6 +91,27 @@ Examples:
   engine journal verify DIR --json
   engine journal dump DIR --kind Fill --limit 20")]
     Journal(JournalArgs),
+    /// Judge an interval log or a journal by objectives.
+    #[command(after_help = "\
+Examples:
+  engine backtest --data FILE --latency-log latency.hlog
+  engine slo latency.hlog --objectives deploy/objectives.toml
+  engine slo sluice-data/journal/DIR --objectives deploy/objectives.toml --strict --json")]
+    Slo(SloArgs),
+}
+
+/// Options of `slo`.
+#[derive(Args, Debug)]
+pub(super) struct SloArgs {
+    /// An interval log (HDR, V2), or a journal's folder.
+    #[arg(value_name = "INPUT")]
+    pub(super) input: PathBuf,
+    /// The objectives, TOML.
+    #[arg(long, value_name = "FILE")]
+    pub(super) objectives: PathBuf,
+    /// An objective without a verdict is a finding too.
+    #[arg(long)]
+    pub(super) strict: bool,
 }
 
 /// Options of `demo`.
@@ -292,7 +313,8 @@ pub(super) enum JournalCommand {
     #[command(after_help = "\
 Examples:
   engine journal dump DIR --kind Decision --limit 20
-  engine journal dump DIR --from 1000 --to 1010 --json")]
+  engine journal dump DIR --from 1000 --to 1010 --json
+  engine journal dump DIR --explain --code NO_BALANCE    why, and from which values")]
     Dump(DumpArgs),
 }
 
@@ -313,6 +335,13 @@ pub(super) struct DumpArgs {
     /// Only this instrument.
     #[arg(long, value_name = "SYMBOL")]
     pub(super) symbol: Option<String>,
+    /// Each refusal with its rule, the values that it compared, and the terms they were made of:
+    /// the stages are run again over the journal for it.
+    #[arg(long)]
+    pub(super) explain: bool,
+    /// Only refusals of these codes.
+    #[arg(long, value_name = "CODE")]
+    pub(super) code: Vec<String>,
     /// At most so many records.
     #[arg(long, default_value_t = u64::MAX)]
     pub(super) limit: u64,

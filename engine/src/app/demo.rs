@@ -45,7 +45,7 @@ pub(super) fn run(cli: &Cli, args: &DemoArgs) -> Result<Finding, Failure> {
     if let Some(spec) = &done.spec {
         let dir = quoted(spec.dir.as_os_str());
         hint(&format!("replay {dir}"), "compute every decision again and compare");
-        hint(&format!("journal dump {dir} --kind Decision --limit 20"), "look at verdicts");
+        hint(&format!("journal dump {dir} --explain --limit 5"), "why orders were refused");
     }
     hint("demo --seed 2 --seconds 3600", "another market, a longer session");
     hint("backtest --help", "your own data");

@@ -3,6 +3,7 @@
 //! 0 fine, 1 a finding (a difference, a test that failed), 2 wrong usage or configuration, 3
 //! corrupt data, 70 an internal fault: a defect or a failed disk, that of stdout included.
 
+use engine::explain::ExplainError;
 use engine::program::RulesError;
 use engine::replay::ReplayError;
 use engine::session::SessionError;
@@ -77,6 +78,15 @@ impl From<DataError> for Failure {
 impl From<Box<RulesError>> for Failure {
     fn from(error: Box<RulesError>) -> Self {
         Self::Rules(error)
+    }
+}
+
+impl From<ExplainError> for Failure {
+    fn from(error: ExplainError) -> Self {
+        match error {
+            ExplainError::Replay(error) => error.into(),
+            differs @ ExplainError::Differs { .. } => Self::Usage(differs.into()),
+        }
     }
 }
 

@@ -19,6 +19,8 @@ use super::exit::{Failure, Finding};
 use super::show::{self, out};
 use record::Words;
 
+/// Refusals with the terms that they were made of.
+mod explain;
 /// Messages of rules, filled in.
 mod message;
 /// Records as people and programs read them.
@@ -210,6 +212,12 @@ fn dump(cli: &Cli, args: &DumpArgs) -> Result<Finding, Failure> {
         None => None,
         Some(text) => Some(instrument(text, &words.instruments)?),
     };
+    if args.explain {
+        return explain::run(cli, args, wanted);
+    }
+    if !args.code.is_empty() {
+        return Err(Failure::usage("--code picks refusals: add --explain"));
+    }
     let filter = Filter { args, wanted };
     let mut reader = Reader::open(&args.dir)?;
     let mut printed = 0_u64;

@@ -44,6 +44,8 @@ pub(super) struct Measuring {
     chosen: Chosen,
     every: u64,
     journal: &'static str,
+    /// Asked before threads are pinned: one that is may run on one processor.
+    host: String,
     log: Option<(LogThread, PathBuf)>,
 }
 
@@ -104,7 +106,7 @@ impl Measuring {
                 (SinkKind::Mmap, true) => "mmap, synced",
             },
         };
-        Ok(Some(Self { chosen, every, journal, log }))
+        Ok(Some(Self { chosen, every, journal, host: host::line(), log }))
     }
 
     /// Ends the measurement of a session that has run.
@@ -112,7 +114,7 @@ impl Measuring {
     /// # Errors
     /// [`Failure`] when the log could not be written.
     pub(super) fn finish(self, ran: &mut Ran) -> Result<Measured, Failure> {
-        let Self { chosen, every, journal, log } = self;
+        let Self { chosen, every, journal, host, log } = self;
         let sets = ran.finished.stations.take_latencies();
         let latencies = match log {
             None => Latencies::of(&sets, Basis::Service, every),
@@ -124,7 +126,7 @@ impl Measuring {
                 Latencies { set, basis: Basis::Service, every }
             }
         };
-        Ok(Measured { latencies, chosen, journal, host: host::line() })
+        Ok(Measured { latencies, chosen, journal, host })
     }
 }
 

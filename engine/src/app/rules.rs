@@ -21,6 +21,23 @@ const SHIPPED: [(&str, &str); 2] = [
     ("<shipped>/limits.rules", include_str!("../../../rules/limits.rules")),
 ];
 
+/// What the demo runs besides.
+const DEMO: (&str, &str) = ("<shipped>/demo.rules", include_str!("../../../rules/demo.rules"));
+
+/// Reads the files that the user names, or returns what ships for the demo.
+///
+/// # Errors
+/// As [`sources`].
+pub(super) fn demo_sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
+    let mut sources = sources(paths)?;
+    if paths.is_empty() {
+        let (name, text) = DEMO;
+        sources.push(Source { name: name.to_owned(), text: text.to_owned() });
+        sources.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    Ok(sources)
+}
+
 /// Reads the files that the user names, or returns what ships.
 ///
 /// # Errors

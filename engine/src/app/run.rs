@@ -264,7 +264,11 @@ impl Ready {
         if let (Some(dir), Market::Generated(seconds, _)) = (&wanted.resume, &wanted.market) {
             return Self::resumed(cli, wanted, (dir, *seconds));
         }
-        let checked = rules::load(rules::sources(&wanted.rules)?)?;
+        let sources = match wanted.market {
+            Market::Recorded(_) => rules::sources(&wanted.rules)?,
+            Market::Generated(..) => rules::demo_sources(&wanted.rules)?,
+        };
+        let checked = rules::load(sources)?;
         Self::with(cli, wanted, checked).map_err(|failure| wanted.market.damage_first(failure))
     }
 

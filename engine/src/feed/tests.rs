@@ -47,7 +47,7 @@ fn turn(feed: &mut Feed, source: &mut Generated, message: &mut Message) -> Vec<E
         Next::Timer(at) => feed.fire_timer(at),
     }
     let last = *feed.batch().last().expect("a record");
-    if last.seq.0.is_multiple_of(50) && last.instrument != NO_INSTRUMENT {
+    if last.seq.0.is_multiple_of(5) && last.instrument.0 < 2 {
         let sent = OrderSent {
             order: OrderNo::new(last.seq, 0),
             price: Price(if last.instrument.0 == 0 { 360_000 } else { 260_000 }),
@@ -116,7 +116,7 @@ fn records_are_stamped_without_gaps_and_strictly_in_time() {
 #[test]
 fn a_day_rolls_once_before_its_first_record_and_never_back() {
     let mut feed = feed();
-    let tomorrow = START.plus(model::time::DAY_NS);
+    let tomorrow = Date(START.date().0 + 1).start();
     assert!(!feed.roll_before(START.plus(SECOND_NS)), "the first day began with the session");
     assert!(feed.roll_before(tomorrow.plus(5)));
     let roll = feed.batch()[0];

@@ -81,6 +81,7 @@ pub struct Meter {
 
 #[derive(Debug)]
 struct Active {
+    station: Station,
     counter: Counter,
     trail: Arc<Trail>,
     set: Box<Set>,
@@ -138,6 +139,7 @@ impl Measure {
             set.span.0 = now;
             let exchange = self.collector.as_ref().map(|c| c.connect(station, &self.counter));
             let active = Active {
+                station,
                 counter: self.counter,
                 trail: Arc::clone(&trail),
                 set,
@@ -247,7 +249,10 @@ impl Active {
     #[expect(clippy::wildcard_enum_match_arm, reason = "two kinds are points")]
     fn told(&mut self, event: &Event) {
         match event.body() {
-            Body::Signal(signal) if signal.action.asks_for_order() => {
+            // Risk passes signals on, which is no point.
+            Body::Signal(signal)
+                if self.station == Station::Strategy && signal.action.asks_for_order() =>
+            {
                 let order = OrderNo::new(event.seq, signal.ordinal).raw();
                 let now = self.counter.now();
                 self.trail.note_order(Which::Signal, order, self.message, now);

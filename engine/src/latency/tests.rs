@@ -132,6 +132,8 @@ fn an_order_is_attributed_to_the_message_that_caused_it_and_a_quiet_tick_is_kept
         ]
     );
     assert_eq!(sets.iter().map(|set| set.lost).sum::<u64>(), 2);
+    // That risk passes a signal on does not move its t5.
+    assert_eq!(sets[2].get(Interval::RiskStage).unwrap().min(), 200);
 }
 
 #[test]

@@ -22,6 +22,7 @@ use super::given::Given;
 use super::latch::Standing;
 use super::loss;
 use super::rate::{Against, Rates, Whose};
+use crate::limits::OPEN_ORDERS_MAX;
 use crate::market::Market;
 use crate::portfolio::open::OpenOrder;
 use crate::portfolio::{Portfolio, View, at, price_at_mark_scale};
@@ -94,7 +95,8 @@ impl<G: Given> Risk<G> {
         let Some(mut judgement) = self.begin(event, signal) else { return };
         judgement.order.stop = stop;
         if let Some(reject) = refused {
-            judgement.refuse(built_in(reject));
+            let values = self.built_in_values(reject, id, signal, &judgement);
+            judgement.refuse(built_in(reject, values));
         }
         self.judge_latches(id, &mut judgement);
         if !judgement.refused_for_certain() {
@@ -110,7 +112,10 @@ impl<G: Given> Risk<G> {
         if judgement.first.is_none() {
             match self.judge_built_in(id, signal, &judgement) {
                 Ok(found) => locks = Some(found),
-                Err(reject) => judgement.refuse(built_in(reject)),
+                Err(reject) => {
+                    let values = self.built_in_values(reject, id, signal, &judgement);
+                    judgement.refuse(built_in(reject, values));
+                }
             }
         }
         if let (None, Some((asset, amount, fee))) = (judgement.first, locks) {
@@ -125,7 +130,8 @@ impl<G: Given> Risk<G> {
                 }
                 return;
             }
-            judgement.refuse(built_in(Reject::TooManyOpen));
+            let values = self.built_in_values(Reject::TooManyOpen, id, signal, &judgement);
+            judgement.refuse(built_in(Reject::TooManyOpen, values));
         }
         self.decide(event, signal, &judgement, out);
     }
@@ -442,6 +448,59 @@ impl<G: Given> Risk<G> {
         }
     }
 
+    /// Returns what one of the engine's own checks observed and its limit, in the unit of what it
+    /// compares; zeros where it compares nothing.
+    fn built_in_values(
+        &self,
+        reject: Reject,
+        id: InstrumentId,
+        signal: &Signal,
+        judgement: &Judgement,
+    ) -> (i64, i64) {
+        let Some(instrument) = at(&self.instruments, id) else { return (0, 0) };
+        let open = &judgement.order.open;
+        match reject {
+            Reject::OffTick => (signal.price.0, instrument.tick.0),
+            Reject::OffLot => (open.remaining.0, instrument.lot.0),
+            Reject::BelowMinQty => (open.remaining.0, instrument.qty_min.0),
+            Reject::AboveMaxQty => (open.remaining.0, instrument.qty_max.0),
+            Reject::BelowMinNotional => {
+                let value = instrument.notional(
+                    i128::from(open.price.0),
+                    instrument.price_scale.decimals(),
+                    i128::from(open.remaining.0),
+                    Rounding::Floor,
+                );
+                let value = value.map_or(0, Money::saturating_i64);
+                (value, instrument.notional_min.saturating_i64())
+            }
+            Reject::NoBalance => {
+                let view = self.view();
+                let locks = self.portfolio.locks(open, &view);
+                let free = locks.and_then(|(asset, _)| {
+                    self.portfolio.free(self.portfolio.account(id), asset, &view)
+                });
+                let amount = locks.map_or(0, |(_, amount)| amount.saturating_i64());
+                (amount, free.map_or(0, Money::saturating_i64))
+            }
+            Reject::TooManyOpen => {
+                let most = i64::try_from(OPEN_ORDERS_MAX).unwrap_or(i64::MAX);
+                (most.saturating_add(1), most)
+            }
+            Reject::NoPrice
+            | Reject::Warmup
+            | Reject::CapRecheck
+            | Reject::Overflow
+            | Reject::Closing
+            | Reject::PostOnly
+            | Reject::ReduceOnly
+            | Reject::Leverage
+            | Reject::Liquidated
+            | Reject::Doubtful
+            | Reject::NoCapital => (0, 0),
+        }
+    }
+
     /// Verifies every cap by multiplication: the final quantity must be within it.
     pub(super) fn recheck_caps(
         &self,
@@ -513,14 +572,14 @@ impl<G: Given> Risk<G> {
     }
 }
 
-fn built_in(reject: Reject) -> Refusal {
+fn built_in(reject: Reject, values: (i64, i64)) -> Refusal {
     Refusal {
         unknown: false,
         kind: RANK_BUILT_IN,
         block: usize::MAX,
         code: Code::from(reject),
         cause: Cause::Known,
-        values: (0, 0),
+        values,
     }
 }
 

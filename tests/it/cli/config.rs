@@ -263,7 +263,7 @@ fn what_does_not_fit_the_data_is_told_under_its_line() {
         &["journal.dir: the folder is not empty", "x.toml:6:7"],
     );
     unfit(
-        "data.symbols = [\"XRP_USDT\"]\n",
+        "data.symbols = [\"ADA_USDT\"]\n",
         &["data.symbols: the data has no such instrument", "x.toml:1:16"],
     );
     unfit("[instrument.\"DOGE_USDT\"]\ntick = \"1\"\n", &["DOGE_USDT"]);

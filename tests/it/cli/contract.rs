@@ -105,6 +105,15 @@ fn engine_without_arguments_runs_the_demo() {
     let result = ran.json();
     is_session(&result);
     assert_eq!(result["mode"], "demo");
+    let many = |field: &str, least: u64| {
+        assert!(result[field].as_u64() >= Some(least), "{field}: {result}");
+    };
+    many("orders", 100);
+    many("fills", 40);
+    many("latch_count", 1);
+    assert!(result["refusals"].as_object().unwrap().len() >= 5, "{result}");
+    assert!(result["book_checks"]["compared"].as_u64() > Some(10_000), "{result}");
+    assert_eq!(result["book_checks"]["unequal"], 0);
     let journal = result["journal"].as_str().unwrap();
     assert!(journal.starts_with("sluice-data/journal/demo-"), "{journal}");
     assert!(folder.path().join(journal).join("00000000.slj").is_file());

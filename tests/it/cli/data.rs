@@ -133,3 +133,10 @@ pub(crate) fn gzip(text: &str) -> Vec<u8> {
     encoder.write_all(text.as_bytes()).unwrap();
     encoder.finish().unwrap()
 }
+
+/// Returns the option that names the rules of the demo, which are more than what runs by default.
+pub(crate) fn demo_rules() -> String {
+    let path = |name: &str| tests::root().join("rules").join(name).display().to_string();
+    let names = ["crossover.rules", "demo.rules", "limits.rules"].map(path);
+    format!("--rules {}", names.join(" "))
+}

@@ -47,6 +47,7 @@ fn the_help_of_every_command_has_an_example() {
         "journal info",
         "journal verify",
         "journal dump",
+        "slo",
     ];
     for command in expected {
         assert!(seen.iter().any(|name| name == command), "`{command}` is not in {seen:?}");

@@ -11,8 +11,8 @@ use tests::program::run;
 use super::data::{SNAPSHOT, TAKER, changes, depth, line, trade, write};
 
 /// Bytes of a segment: a running session's file has all of them from the start.
-const SEGMENT_BYTES: usize = 1 << 20;
-const DEMO: &str = "demo --seconds 120 --json --segment-mib 1 --topology fused --journal J";
+const SEGMENT_BYTES: usize = 4 << 20;
+const DEMO: &str = "demo --seconds 60 --json --segment-mib 4 --topology fused --journal J";
 
 /// Returns the bytes of a finished session's journal, one segment.
 fn journal(folder: &Path) -> Vec<u8> {
@@ -97,7 +97,7 @@ fn a_journal_cut_inside_a_message_replays_to_the_same() {
     }
     write(folder, "x.log", lines.concat());
     write(folder, "taker.rules", TAKER);
-    let command = "backtest --data x.log --rules taker.rules --segment-mib 1 --journal J \
+    let command = "backtest --data x.log --rules taker.rules --segment-mib 4 --journal J \
                    --topology fused --json";
     let ran = run(folder, &command.split_whitespace().collect::<Vec<_>>());
     assert_eq!(ran.code, Some(0), "{ran:?}");

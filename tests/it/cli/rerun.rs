@@ -8,7 +8,9 @@ use engine::source::{Message, Source};
 use serde_json::Value;
 use tests::program::{Ran, finish, run, start, until};
 
-use super::data::{TAKER, TRADES, capture_with, gzip, line, row, ticker, trades, write};
+use super::data::{
+    TAKER, TRADES, capture_with, demo_rules, gzip, line, row, ticker, trades, write,
+};
 use crate::session::lab::{assert_begins_with, assert_same_decisions};
 
 /// What must be told alike of a session and of its market once more.
@@ -55,7 +57,9 @@ fn a_journal_decides_the_same_bytes_as_the_session_that_wrote_it() {
     let folder = folder.path();
     let first = result(folder, "demo --seconds 300 --seed 7 --json --journal J");
     for (topology, dir) in [("fused", "K"), ("split", "L")] {
-        let command = format!("backtest --data J --json --journal {dir} --topology {topology}");
+        let rules = demo_rules();
+        let command =
+            format!("backtest --data J --json --journal {dir} --topology {topology} {rules}");
         let again = result(folder, &command);
         assert_same(&first, &again);
         assert_eq!((&again["from_ns"], &again["to_ns"]), (&first["from_ns"], &first["to_ns"]));
@@ -64,7 +68,8 @@ fn a_journal_decides_the_same_bytes_as_the_session_that_wrote_it() {
         assert_eq!(result(folder, &format!("replay {dir} --json"))["equal"], true);
     }
     // A journal of a journal is one too.
-    assert_same(&first, &result(folder, "backtest --data K --json --journal none"));
+    let command = format!("backtest --data K --json --journal none {}", demo_rules());
+    assert_same(&first, &result(folder, &command));
 }
 
 #[test]
@@ -126,7 +131,7 @@ fn other_rules_and_facts_are_asked_of_the_same_market() {
 fn what_a_kill_left_is_data_up_to_there() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let journal = "demo --seconds 300 --json --segment-mib 1 --topology fused --journal J";
+    let journal = "demo --seconds 300 --json --segment-mib 8 --topology fused --journal J";
     result(folder, journal);
     let path = folder.join("J/00000000.slj");
     let mut bytes = std::fs::read(&path).unwrap();
@@ -134,7 +139,7 @@ fn what_a_kill_left_is_data_up_to_there() {
     let size = bytes.len();
     bytes.truncate(size / 2);
     // In the midst of a record, as likely as not; the rest of the file was never written.
-    bytes.resize(1 << 20, 0);
+    bytes.resize(8 << 20, 0);
     for entry in folder.join("J").read_dir().unwrap() {
         let entry = entry.unwrap().path();
         if entry.extension().is_some_and(|e| e == "slj") && entry != path {
@@ -143,7 +148,8 @@ fn what_a_kill_left_is_data_up_to_there() {
     }
     std::fs::write(&path, bytes).unwrap();
     let verdict = engine(folder, "journal verify J --json").json();
-    let ran = engine(folder, "backtest --data J --json --journal K");
+    let command = format!("backtest --data J --json --journal K {}", demo_rules());
+    let ran = engine(folder, &command);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let told = if verdict["verdict"] == "torn" {
         "warning: journal J is torn at byte"

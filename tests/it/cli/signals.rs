@@ -7,8 +7,10 @@ use std::path::Path;
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tests::program::{Ran, finish, run, start, until};
 
+use super::data::demo_rules;
+
 /// A segment that exists only once several before it are full: the session is in its midst.
-const LATER_SEGMENT: &str = "J/00000006.slj";
+const LATER_SEGMENT: &str = "J/00000012.slj";
 
 /// Starts the longest demo, in segments of 1 MiB, and does something to it in mid-session.
 fn disturbed(folder: &Path, options: &str, disturb: impl FnOnce(Pid)) -> Ran {
@@ -47,7 +49,7 @@ fn ends_in_order(topology: &str, signal: Signal) {
     let end = run(folder.path(), &["journal", "dump", "J", "--kind", "SessionEnd", "--json"]);
     assert_eq!(end.json()["reason"], "Requested");
     // As data of another session it ends where it was stopped, by itself.
-    let again = "backtest --data J --journal none --json";
+    let again = format!("backtest --data J --journal none --json {}", demo_rules());
     let again = run(folder.path(), &again.split(' ').collect::<Vec<_>>()).json();
     assert_eq!(
         (&again["decisions_hash"], &again["end"]),
@@ -128,7 +130,7 @@ fn a_write_that_the_system_refuses_ends_the_session_with_an_error() {
 /// A killed session goes on in a journal of its own and ends as the one that nobody killed.
 #[test]
 fn what_sigkill_ends_goes_on_to_the_same_end() {
-    const SECONDS: &str = "40000";
+    const SECONDS: &str = "2400";
     let folder = tempfile::tempdir().unwrap();
     let command = |more: &str| {
         let text = format!("demo --seconds {SECONDS} --json --segment-mib 1 {more}");
@@ -156,8 +158,8 @@ fn what_sigkill_ends_goes_on_to_the_same_end() {
     let seq = result["resumed"]["seq"].as_u64().unwrap();
     assert_eq!(
         result["inputs"].as_u64().unwrap() + seq,
-        // Metadata and two rule texts stand before the first input.
-        whole["inputs"].as_u64().unwrap() + 3
+        // Metadata and three rule texts stand before the first input.
+        whole["inputs"].as_u64().unwrap() + 4
     );
     let info = run(folder.path(), &["journal", "info", "K", "--json"]).json();
     assert_eq!(info["parent_run_id"], result["resumed"]["run_id"]);

@@ -65,7 +65,7 @@ pub(crate) fn generated(seed: u64, seconds: u64, texts: Vec<RulesText>) -> (Sess
         config: None,
         seed,
         reporting: "USDT".to_owned(),
-        assets: ["USDT", "BTC", "ETH"].map(str::to_owned).to_vec(),
+        assets: ["USDT", "BTC", "ETH", "SOL", "XRP"].map(str::to_owned).to_vec(),
         instruments: instruments.iter().map(|(i, c)| InstrumentSetup::of(i, *c)).collect(),
         accounts: vec![AccountSetup {
             name: "paper demo linear".to_owned(),

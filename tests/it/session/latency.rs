@@ -24,9 +24,9 @@ fn monotonic() -> u64 {
     u64::try_from(now.tv_sec).unwrap() * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap()
 }
 
-/// Time as this file makes it: each look takes half a microsecond.
+/// Time as this file makes it: each look takes six microseconds, a slow engine.
 static MADE: AtomicU64 = AtomicU64::new(1);
-const LOOK_NS: u64 = 500;
+const LOOK_NS: u64 = 6_000;
 
 fn made() -> u64 {
     MADE.fetch_add(LOOK_NS, Ordering::Relaxed) + LOOK_NS
@@ -200,7 +200,7 @@ fn a_planted_stall_shows_from_the_intended_time_and_is_hidden_by_service_time() 
     assert!(late(&intended) >= PLANTED, "{} late", late(&intended));
     assert_eq!(late(&service), 0, "service time sees no stall");
     let (of_intended, of_service) = (p99(&intended), p99(&service));
-    assert!(of_service < 10_000, "{of_service}");
+    assert!(of_service < 100_000, "{of_service}");
     assert!(of_intended > 5 * of_service, "{of_intended} and {of_service}");
 }
 

@@ -20,7 +20,7 @@ use model::event::{Body, Decision, Event};
 use model::id::NO_INSTRUMENT;
 use model::num::MONEY_SCALE;
 use model::order::{Action, Cause};
-use model::reject::Code;
+use model::reject::{Code, Reject};
 use model::time::Date;
 
 /// Keys of every record: a field of the payload that is called alike gets another name.
@@ -74,7 +74,9 @@ struct Spoken<'a> {
     /// Its name; empty for no code.
     name: String,
     rule: Option<&'a Named>,
-    /// Whether there are values with it: an approval and the engine's own checks compare none.
+    /// In what the sides of one of the engine's own checks are shown.
+    built_in: Option<Shown>,
+    /// Whether there are values with it: an approval compares none.
     compares: bool,
 }
 
@@ -207,10 +209,11 @@ impl Words {
 
     fn spoken(&self, event: &Event) -> Option<Spoken<'_>> {
         let (field, code, compares) = match event.body() {
-            // The engine's own checks compare nothing, and what is not known has no sides.
+            // Some of the engine's own checks compare nothing, and what is not known has no sides.
             Body::Decision(Decision { code, cause, observed, limit, .. }) => {
                 let known = cause == Cause::Known || (observed, limit) != (0, 0);
-                ("code", code, known && code.rule_index().is_some())
+                let compares = code.rule_index().is_some() || of_built_in(code).is_some();
+                ("code", code, known && compares)
             }
             Body::LatchChanged(changed) => ("code", changed.code, true),
             Body::Alert(alert) => ("code", alert.code, alert.cause == Cause::Known),
@@ -229,7 +232,7 @@ impl Words {
             Some(named) => named.rule.code.clone(),
             None => code.builtin_name().unwrap_or_default().to_owned(),
         };
-        Some(Spoken { field, name, rule, compares })
+        Some(Spoken { field, name, rule, built_in: of_built_in(code), compares })
     }
 }
 
@@ -240,7 +243,11 @@ impl Spoken<'_> {
         if !self.compares {
             return Some(Value::Null);
         }
-        let decimals = match self.rule?.shown {
+        let shown = match self.rule {
+            Some(named) => named.shown,
+            None => Some(self.built_in?),
+        };
+        let decimals = match shown {
             None => return Some(Value::Null),
             Some(Shown::Whole) => return Some(raw.clone()),
             Some(Shown::Billionths) => MONEY_SCALE,
@@ -286,6 +293,21 @@ fn shown(program: &Program) -> Vec<Option<Shown>> {
         all.extend(std::iter::repeat_n(Some(Shown::Whole), rates));
     }
     all
+}
+
+/// Returns how the sides of one of the engine's own checks are journaled; none for one that
+/// compares nothing.
+fn of_built_in(code: Code) -> Option<Shown> {
+    let compared = [
+        (Reject::OffTick, Shown::Price),
+        (Reject::OffLot, Shown::Qty),
+        (Reject::BelowMinQty, Shown::Qty),
+        (Reject::AboveMaxQty, Shown::Qty),
+        (Reject::BelowMinNotional, Shown::Billionths),
+        (Reject::NoBalance, Shown::Billionths),
+        (Reject::TooManyOpen, Shown::Whole),
+    ];
+    compared.into_iter().find(|(reject, _)| Code::from(*reject) == code).map(|(_, shown)| shown)
 }
 
 /// Only a comparison has sides, by itself or under a name.
