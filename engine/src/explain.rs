@@ -2,8 +2,8 @@
 //! terms that they were made of.
 //!
 //! A journal holds verdicts and no facts. So the strategy and risk stages are run again over its
-//! inputs; before each signal is judged, what its rule reads is read. Every verdict is compared with
-//! the journaled one, so an explanation is of what was decided, or there is none.
+//! inputs; before each signal is judged, what its rule reads is read. Every verdict is compared
+//! with the journaled one, so an explanation is of what was decided, or there is none.
 
 use std::path::Path;
 

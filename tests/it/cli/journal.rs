@@ -404,7 +404,7 @@ fn a_code_is_shown_with_its_rule_and_its_sides_in_their_unit() {
     let money = told.iter().find(|(name, _)| name.starts_with("MAX_")).expect("a cap").1;
     let limit: f64 = money["limit"].as_str().unwrap().parse().unwrap();
     assert!((0.0..20_000.0).contains(&limit), "{money}");
-    let shown = engine(folder, "journal dump J --kind Decision");
+    let shown = engine(folder, "journal dump J --kind Decision --limit 200");
     let line = share["line"].as_u64().unwrap();
     let named = format!("({} <shipped>/limits.rules:{line})", "FAR_AWAY");
     assert!(shown.stdout.contains(&named), "{named} in {shown:?}");
