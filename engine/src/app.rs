@@ -46,6 +46,8 @@ mod run;
 mod show;
 /// `engine slo`.
 mod slo;
+/// Options of the simulated venue.
+mod venue;
 /// Progress, and the signals that end a session.
 mod watch;
 

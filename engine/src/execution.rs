@@ -1,17 +1,27 @@
 //! The execution stage: turns approved signals into orders, and knows which of them are open.
 //!
 //! It makes intents and cancel intents; the gate lets them out once they are in the journal. It
-//! also carries refusals to feed, and asks feed for the timer that it and risk need.
+//! also carries refusals to feed, asks feed for the timer that it and risk need, and keeps the
+//! protective stops of what orders with one have opened.
 
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
-use model::event::{Body, CancelIntent, Decision, Event, OrderIntent, Signal, Wake};
+use model::event::{
+    Body, CancelIntent, Decision, Event, OrderDone, OrderIntent, Signal, SignalTerms, Wake,
+};
 use model::id::{ALL_STRATEGIES, InstrumentId, NO_INSTRUMENT, OrderNo, StrategyId};
+use model::num::Price;
 use model::order::{Action, CancelReason, Side, Verdict};
+use model::reject::Reject;
 use model::time::Nanos;
 
 use crate::alarm::Alarm;
 use crate::limits::OPEN_ORDERS_MAX;
 use crate::stage::{Out, Stage};
+
+/// Protective stops.
+mod guards;
+
+use guards::Guards;
 
 /// An order that has no terminal outcome yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +29,7 @@ struct Working {
     order: OrderNo,
     instrument: InstrumentId,
     strategy: StrategyId,
+    side: Side,
     role: Role,
     /// When it is to be cancelled; 0 for never.
     expires: Nanos,
@@ -71,8 +82,11 @@ impl Role {
 pub struct Execution {
     /// Open orders, by number. Room is taken once.
     working: Vec<Working>,
+    /// What the next signal says beyond its fields.
+    terms: Option<SignalTerms>,
     /// The signal whose verdict comes next.
     pending: Option<(Event, Signal)>,
+    guards: Guards,
     decisions: u64,
     closing: bool,
     /// When risk wants to be woken.
@@ -81,7 +95,7 @@ pub struct Execution {
 }
 
 /// Version of the state image.
-const IMAGE_VERSION: u32 = 3;
+const IMAGE_VERSION: u32 = 4;
 
 impl Default for Execution {
     fn default() -> Self {
@@ -95,7 +109,9 @@ impl Execution {
     pub fn new() -> Self {
         Self {
             working: Vec::with_capacity(OPEN_ORDERS_MAX),
+            terms: None,
             pending: None,
+            guards: Guards::new(),
             decisions: 0,
             closing: false,
             risk_due: None,
@@ -107,6 +123,12 @@ impl Execution {
     #[must_use]
     pub fn open_orders(&self) -> usize {
         self.working.len()
+    }
+
+    /// Returns the number of protective stops.
+    #[must_use]
+    pub fn stops(&self) -> usize {
+        self.guards.len()
     }
 
     fn signal(&mut self, event: &Event, signal: &Signal, out: &mut Out) {
@@ -130,9 +152,17 @@ impl Execution {
         self.decisions = self.decisions.saturating_add(1);
         let Some((asked, signal)) = self.pending.take() else { return };
         let order = OrderNo::new(asked.seq, signal.ordinal);
+        let stop = self.stop_of(&signal);
         if decision.verdict == Verdict::Deny {
             // Feed tells the strategy, whose signal would otherwise stay without an answer.
             out.push(*event);
+            return;
+        }
+        if stop.is_some() && !self.guards.has_room(event.instrument, signal.strategy, signal.side) {
+            // An order whose stop nobody keeps does not leave: it ends as one that was refused.
+            let refused =
+                Decision { verdict: Verdict::Deny, code: Reject::TooManyOpen.into(), ..*decision };
+            out.push(Event::new(event.seq, event.ts, event.instrument, &refused));
             return;
         }
         let expires = match signal.ttl_ns {
@@ -143,6 +173,7 @@ impl Execution {
             order,
             instrument: event.instrument,
             strategy: signal.strategy,
+            side: signal.side,
             role: Role::of(&signal),
             expires,
             cancelling: false,
@@ -162,11 +193,23 @@ impl Execution {
             tif: signal.tif,
             reduces: decision.reduces,
             post_only: signal.post_only,
+            exit: signal.action == Action::Exit,
         };
         out.push(Event::new(event.seq, event.ts, event.instrument, &intent));
+        if let Some(stop) = stop {
+            self.guards.guard(event, (order, signal.side), signal.strategy, stop, out);
+        }
         if expires != Nanos(0) {
             self.set_alarm(event, out);
         }
+    }
+
+    /// Returns the stop of a signal that opens, if it has one.
+    fn stop_of(&mut self, signal: &Signal) -> Option<Price> {
+        let terms = self.terms.take()?;
+        let own = (terms.strategy, terms.ordinal) == (signal.strategy, signal.ordinal);
+        let opens = signal.action != Action::Exit;
+        (own && opens && terms.stopped).then_some(terms.stop)
     }
 
     /// Asks for a timer at the first moment at which an order expires or risk is due.
@@ -204,10 +247,29 @@ impl Execution {
         }
     }
 
-    fn ended(&mut self, order: OrderNo) {
-        if let Ok(at) = self.working.binary_search_by_key(&order, |open| open.order) {
+    fn ended(&mut self, event: &Event, done: &OrderDone, out: &mut Out) {
+        if let Ok(at) = self.working.binary_search_by_key(&done.order, |open| open.order) {
             self.working.remove(at);
         }
+        if done.order.is_stop() {
+            let working = &self.working;
+            let opens = |strategy, instrument, side| {
+                working.iter().any(|order| {
+                    (order.strategy, order.instrument, order.side) == (strategy, instrument, side)
+                })
+            };
+            self.guards.ended(event, done, opens, out);
+        }
+    }
+
+    /// Cancels all that rests: the session ends.
+    fn close(&mut self, event: &Event, out: &mut Out) {
+        self.closing = true;
+        self.cancel(event, CancelReason::Shutdown, out, |_| true);
+        self.guards.cancel_all(|instrument, order| {
+            let intent = CancelIntent { order, reason: CancelReason::Shutdown };
+            out.push(Event::new(event.seq, event.ts, instrument, &intent));
+        });
     }
 }
 
@@ -216,7 +278,8 @@ impl Stage for Execution {
         match event.body() {
             Body::Signal(signal) => self.signal(event, &signal, out),
             Body::Decision(decision) => self.decision(event, &decision, out),
-            Body::OrderDone(done) => self.ended(done.order),
+            Body::SignalTerms(terms) => self.terms = Some(terms),
+            Body::OrderDone(done) => self.ended(event, &done, out),
             Body::CancelAll(all) => {
                 let (instrument, strategy) = (event.instrument, all.strategy);
                 self.cancel(event, CancelReason::Latch, out, |order| {
@@ -230,10 +293,7 @@ impl Stage for Execution {
             }
             Body::Settled(_) | Body::Liquidate(_) => out.push(*event),
             Body::Timer(_) => self.timer(event, out),
-            Body::SessionEnd(_) => {
-                self.closing = true;
-                self.cancel(event, CancelReason::Shutdown, out, |_| true);
-            }
+            Body::SessionEnd(_) => self.close(event, out),
             Body::Trade(_)
             | Body::Quote(_)
             | Body::BookLevel(_)
@@ -251,7 +311,6 @@ impl Stage for Execution {
             | Body::CashFlow(_)
             | Body::OrderAck(_)
             | Body::Fill(_)
-            | Body::SignalTerms(_)
             | Body::DecisionRules(_)
             | Body::LatchChanged(_)
             | Body::Alert(_)
@@ -259,9 +318,12 @@ impl Stage for Execution {
             | Body::BalanceChanged(_)
             | Body::PositionChanged(_)
             | Body::Realised(_)
+            | Body::OrderAsked(_)
             | Body::OrderIntent(_)
             | Body::CancelIntent(_)
             | Body::OrderSent(_)
+            | Body::StopIntent(_)
+            | Body::StopSent(_)
             | Body::CancelSent(_) => {}
         }
     }
@@ -274,11 +336,13 @@ impl Image for Execution {
         out.put(self.closing);
         out.put_option(self.risk_due);
         self.alarm.save(out);
+        self.guards.save(out);
         out.put_len(self.working.len());
         for order in &self.working {
             out.put(order.order);
             out.put(order.instrument.0);
             out.put(order.strategy);
+            out.put(order.side);
             order.role.save(out);
             out.put(order.expires);
             out.put(order.cancelling);
@@ -292,12 +356,15 @@ impl Image for Execution {
         self.closing = from.take()?;
         self.risk_due = from.take_option()?;
         self.alarm.load(from)?;
+        self.terms = None;
+        self.guards.load(from)?;
         self.working.clear();
         for _ in 0..from.take_len(OPEN_ORDERS_MAX)? {
             self.working.push(Working {
                 order: from.take()?,
                 instrument: InstrumentId(from.take()?),
                 strategy: from.take()?,
+                side: from.take()?,
                 role: Role::load(from)?,
                 expires: from.take()?,
                 cancelling: from.take()?,
@@ -306,3 +373,6 @@ impl Image for Execution {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -346,7 +346,9 @@ impl Feed {
     #[expect(clippy::wildcard_enum_match_arm, reason = "stages send back these only")]
     pub fn request(&mut self, event: &Event) {
         match event.body() {
-            Body::OrderSent(_) | Body::CancelSent(_) => self.paper.submit(event),
+            Body::OrderSent(_) | Body::CancelSent(_) | Body::StopSent(_) => {
+                self.paper.submit(event);
+            }
             Body::Wake(wake) => self.timer = Some(wake.due),
             Body::Liquidate(liquidate) => self.paper.liquidate(event, &liquidate),
             Body::Decision(decision) => {
@@ -395,6 +397,7 @@ impl Feed {
             Body::BarExtra(extra) => self.put(at, id, extra, FLAG_MORE),
             Body::Bar(bar) => self.put(at, id, bar, 0),
             Body::FeedState(state) => self.put(at, id, state, 0),
+            Body::OrderAsked(asked) => self.put(at, id, asked, 0),
             Body::MarkPrice(mark) if mark.mark.0 > 0 => self.put(at, id, mark, 0),
             Body::MarkPrice(_) => self.put_bad(message, id, InputFault::NotPositive),
             // What was paid is not a guess: the stages hear that it is unknown.

@@ -2,6 +2,9 @@
 
 /// LIMIT: open orders of a session. At it risk refuses further orders with TOO_MANY_OPEN.
 pub const OPEN_ORDERS_MAX: usize = 1_024;
+/// LIMIT: protective stops that rest or are on their way, one for a strategy and instrument. At it
+/// an order that would need another is refused with TOO_MANY_OPEN.
+pub const STOPS_MAX: usize = 512;
 /// LIMIT: instruments of a session: ids index dense tables that stages walk.
 pub const INSTRUMENTS_MAX: usize = 256;
 /// LIMIT: rules of all risk blocks and strategies together: a verdict's set has 256 bits.

@@ -38,8 +38,11 @@ use model::time::Nanos;
 use self::agenda::Due;
 use self::book::Consumed;
 use self::desk::Desk;
-use self::market::{Market, Model};
+use self::latency::{Latency, Way};
+use self::market::{Market, Model, Terms};
 use self::order::{Order, Place};
+use self::stops::Stop;
+use crate::setup::paper::BarFill;
 use crate::setup::{Carried, PaperSetup};
 
 mod agenda;
@@ -47,8 +50,12 @@ mod bars;
 mod book;
 mod desk;
 mod fees;
+mod holdings;
+mod latency;
 mod market;
 mod order;
+mod queue;
+mod stops;
 mod trades;
 
 /// Version of the state image.
@@ -64,7 +71,8 @@ pub struct Paper {
     markets: Vec<Market>,
     consumed: Consumed,
     desk: Desk,
-    order_ns: i64,
+    order_latency: Latency,
+    bar_fill: BarFill,
 }
 
 impl Paper {
@@ -82,13 +90,15 @@ impl Paper {
             let id = InstrumentId(id);
             let at = usize::try_from(id.0).unwrap_or(usize::MAX);
             let carries = carries.get(at).copied().unwrap_or_default();
-            Market::new(id, instrument, carries, traded.contains(&id), assets)
+            let terms = Terms { carries, traded: traded.contains(&id), queue: constants.queue };
+            Market::new(id, instrument, terms, assets)
         });
         Self {
             markets: markets.collect(),
             consumed: Consumed::new(),
-            desk: Desk::new(constants.response_latency_ns.max(0)),
-            order_ns: constants.order_latency_ns.max(0),
+            desk: Desk::new(Latency::new(&constants.response_latency)),
+            order_latency: Latency::new(&constants.order_latency),
+            bar_fill: constants.bar_fill,
         }
     }
 
@@ -104,30 +114,36 @@ impl Paper {
         if market.model == Model::Closed {
             return;
         }
-        let (desk, consumed) = (&mut self.desk, &mut self.consumed);
+        let Self { desk, consumed, bar_fill, .. } = self;
         desk.pass(event.ts);
         match (event.body(), market.model) {
             (Body::Trade(trade), Model::Book | Model::Quotes) => {
                 book::on_trade(market, desk, &trade);
+                book::trigger_by_trade(market, desk, consumed, books, trade.price);
             }
             (Body::Trade(trade), Model::Trades) => {
                 market.last = Some(trade.price);
                 trades::on_trade(market, desk, &trade);
+                trades::trigger(market, desk, trade.price);
             }
-            (Body::Quote(quote), Model::Quotes) => book::on_quote(market, desk, consumed, &quote),
+            (Body::Quote(quote), Model::Quotes) => {
+                book::on_quote(market, desk, consumed, &quote);
+                book::trigger_by_touch(market, desk, consumed, books);
+            }
             (Body::BookLevel(level), Model::Book) => {
                 book::on_level(market, desk, consumed, books, &level);
+                book::trigger_by_touch(market, desk, consumed, books);
             }
             (Body::BookClear(_), Model::Book) => book::on_clear(market, consumed),
             (Body::BarExtra(extra), Model::Bars) => market.bar_next_ns = extra.length_ns,
             (Body::Bar(bar), Model::Bars) if market.bar_next_ns == market.bar_ns => {
                 market.last = Some(bar.close);
-                bars::on_bar(market, desk, &bar);
+                bars::on_bar(market, desk, &bar, *bar_fill);
             }
             (Body::FeedState(state), _) => market.status = state.status,
             (body, _) => debug_assert!(!is_order(&body), "orders come through submit"),
         }
-        desk.tidy();
+        desk.tidy(&self.markets);
     }
 
     /// Takes an order or a cancel that left through the gate at the event's moment. A cancel for an
@@ -136,12 +152,16 @@ impl Paper {
     /// # Panics
     /// With more open orders than [`crate::limits::OPEN_ORDERS_MAX`]: risk refuses them before.
     pub fn submit(&mut self, event: &Event) {
-        let due = event.ts.plus(self.order_ns);
+        let due = |order, way| event.ts.plus(self.order_latency.of(order, way));
         let body = event.body();
         if let Body::OrderSent(sent) = body {
+            let due = due(sent.order, Way::Order);
             self.desk.send(due, Order::new(event.instrument, &sent));
         } else if let Body::CancelSent(cancel) = body {
-            self.desk.send_cancel(due, cancel.order);
+            self.desk.send_cancel(due(cancel.order, Way::Cancel), cancel.order);
+        } else if let Body::StopSent(sent) = body {
+            let stop = Stop::new(event.instrument, &sent);
+            self.desk.send_stop(due(sent.order, Way::Order), stop, sent.moves);
         }
     }
 
@@ -153,7 +173,7 @@ impl Paper {
         let Some(market) = self.markets.get(at) else { return };
         self.desk.pass(event.ts);
         self.desk.liquidate(market, OrderNo::new(event.seq, u16::MAX), liquidate);
-        self.desk.tidy();
+        self.desk.tidy(&self.markets);
     }
 
     /// Returns the earliest moment at which something is due: an arrival at the venue, the end of
@@ -171,9 +191,10 @@ impl Paper {
             Due::Order(number) => self.arrive(number, books),
             Due::Cancel(number) => self.end(number, DoneReason::Cancelled),
             Due::Expiry(number) => self.end(number, DoneReason::Expired),
+            Due::Stop(number, trigger) => self.desk.place_stop(number, trigger),
             Due::Report(instrument, body) => report = Some((instrument, body)),
         }
-        self.desk.tidy();
+        self.desk.tidy(&self.markets);
         report
     }
 
@@ -192,7 +213,9 @@ impl Paper {
         let market = usize::try_from(order.instrument.0).ok().and_then(|id| self.markets.get(id));
         let refusal = match market {
             Some(market) => {
-                market.refusal(order).or_else(|| refuse_taking(market, consumed, books, order))
+                let refusal =
+                    market.refusal(order).or_else(|| refuse_increase(market, desk, order));
+                refusal.or_else(|| refuse_taking(market, consumed, books, order))
             }
             // No such instrument.
             None => Some(Reject::NoPrice),
@@ -214,6 +237,8 @@ impl Paper {
     fn end(&mut self, number: OrderNo, reason: DoneReason) {
         if let Some(at) = self.desk.find(number) {
             self.desk.end(at, reason, Code::NONE);
+        } else {
+            self.desk.end_stop(number);
         }
     }
 }
@@ -240,9 +265,16 @@ fn refuse_taking(
     }
 }
 
+/// Returns why the venue refuses an order that may only close, if it does: it is more than what is
+/// held against it.
+fn refuse_increase(market: &Market, desk: &Desk, order: &Order) -> Option<Reject> {
+    let most = desk.most(market, order)?;
+    (order.qty.0 > most).then_some(Reject::ReduceOnly)
+}
+
 /// Tells whether a payload is for [`Paper::submit`].
 fn is_order(body: &Body) -> bool {
-    matches!(body, Body::OrderSent(_) | Body::CancelSent(_))
+    matches!(body, Body::OrderSent(_) | Body::CancelSent(_) | Body::StopSent(_))
 }
 
 impl Image for Paper {

@@ -5,7 +5,7 @@
 //! because a spot position *is* a balance.
 
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
-use model::event::{AccountOpened, FxRate};
+use model::event::{AccountOpened, FxRate, OrderAck};
 use model::id::{AccountId, AssetId, InstrumentId, OrderNo};
 use model::instrument::{Instrument, Kind};
 use model::num::{MONEY_SCALE, Money, Price, Qty, Rounding, mul_div, pow10};
@@ -332,6 +332,17 @@ impl Portfolio {
             book.messages = book.messages.saturating_add(1);
         }
         true
+    }
+
+    /// Takes a protective stop that the venue keeps into the open orders, so that its fills have an
+    /// owner. It counts as nothing: it is linked with the exits of its strategy, which never close
+    /// more than it protects.
+    pub fn open_stop(&mut self, instrument: InstrumentId, ack: &OrderAck) {
+        let (order, strategy) = (ack.order, ack.strategy);
+        // Without room its fills are of no open order, and those are refused.
+        if self.open.insert(OpenOrder { order, instrument, strategy, ..OpenOrder::default() }) {
+            self.live.opened(at(&self.key_of, instrument).copied().unwrap_or(usize::MAX));
+        }
     }
 
     /// Ends an order and releases what it still locked. Returns it, `None` when it was not open.

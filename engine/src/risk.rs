@@ -295,7 +295,13 @@ impl<G: Given> Stage for Risk<G> {
                 out.push(*event);
             }
             Body::Signal(signal) => self.signal(event, &signal, out),
-            Body::OrderAck(_) | Body::Settled(_) => out.push(*event),
+            Body::OrderAck(ack) => {
+                if ack.stop {
+                    self.portfolio.open_stop(event.instrument, &ack);
+                }
+                out.push(*event);
+            }
+            Body::Settled(_) => out.push(*event),
             Body::Fill(fill) => {
                 self.fill(event, &fill, out);
                 out.push(*event);
@@ -329,9 +335,12 @@ impl<G: Given> Stage for Risk<G> {
             | Body::Realised(_)
             | Body::Wake(_)
             | Body::CancelAll(_)
+            | Body::OrderAsked(_)
             | Body::OrderIntent(_)
             | Body::CancelIntent(_)
             | Body::OrderSent(_)
+            | Body::StopIntent(_)
+            | Body::StopSent(_)
             | Body::CancelSent(_) => {}
         }
     }

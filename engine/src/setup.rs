@@ -12,6 +12,11 @@ use model::order::AccountKind;
 use model::symbol::Symbol;
 use model::time::SECOND_NS;
 
+/// The simulated venue's constants.
+pub mod paper;
+
+pub use paper::PaperSetup;
+
 /// Raised whenever the same inputs may decide differently. Replay of another number refuses.
 pub const SEMANTICS: u32 = 5;
 
@@ -233,16 +238,6 @@ pub struct SourceSetup {
     /// BLAKE3 of the file as it lies on disk, in hexadecimal, of a journal that of the hashes of
     /// its segments; empty for a generator.
     pub hash: String,
-}
-
-/// Constants of the paper simulator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PaperSetup {
-    /// From decision to arrival at the venue, nanoseconds.
-    pub order_latency_ns: i64,
-    /// From the venue's act to our record of it, nanoseconds.
-    pub response_latency_ns: i64,
 }
 
 /// A setup that does not describe a session.

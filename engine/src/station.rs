@@ -3,7 +3,7 @@
 //! What execution puts out leaves through the egress, behind the gate that waits for the journal.
 //! Which threads the stations run on is the pipeline's business.
 
-use model::event::{Body, CancelSent, Event, Kind, Lane, OrderSent};
+use model::event::{Body, CancelSent, Event, Kind, Lane, OrderSent, StopIntent, StopSent};
 
 use crate::execution::Execution;
 use crate::latency::{Measure, Meter, Set};
@@ -144,9 +144,11 @@ impl Egress {
                 continue;
             }
             let opened = self.station.meter.stamp();
-            let count =
-                if sent.kind() == Kind::OrderSent { &mut self.orders } else { &mut self.cancels };
-            *count = count.saturating_add(1);
+            if sent.kind() == Kind::OrderSent {
+                self.orders = self.orders.saturating_add(1);
+            } else if sent.kind() == Kind::CancelSent {
+                self.cancels = self.cancels.saturating_add(1);
+            }
             match &mut egress {
                 Some(own) => own.write(Lane::Egress, std::slice::from_ref(&sent)),
                 None => tape.write(Lane::Egress, std::slice::from_ref(&sent)),
@@ -173,11 +175,18 @@ fn leave(event: &Event) -> Option<Event> {
                 tif: intent.tif,
                 reduces: intent.reduces,
                 post_only: intent.post_only,
+                strategy: intent.strategy,
+                exit: intent.exit,
             };
             Some(Event::new(seq, ts, instrument, &sent))
         }
         Body::CancelIntent(intent) => {
             Some(Event::new(seq, ts, instrument, &CancelSent { order: intent.order }))
+        }
+        Body::StopIntent(intent) => {
+            let StopIntent { order, trigger, strategy, side, moves } = intent;
+            let sent = StopSent { order, trigger, strategy, side, moves };
+            Some(Event::new(seq, ts, instrument, &sent))
         }
         _ => None,
     }

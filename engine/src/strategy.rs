@@ -10,18 +10,17 @@ use dsl::typed::{Occasion, Trigger};
 use dsl::value::Truth;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::event::{BarExtra, Body, Event, Fill, Kind, Lane, OrderDone};
-use model::id::InstrumentId;
 use model::instrument::Instrument;
 use model::order::{Liquidity, Side};
 
 use crate::market::{ClosedBar, Market};
-use crate::portfolio::position::Position;
 use crate::portfolio::{asset_id, at};
 use crate::program::{Bound, BoundStrategy};
 use crate::setup::Setup;
 use crate::stage::{Out, Stage};
 
 /// Orders and exits of one instance at one event.
+mod asked;
 mod desk;
 /// How strategies read the world.
 mod facts;
@@ -62,7 +61,7 @@ pub struct Strategy {
 }
 
 /// Version of the state image.
-const IMAGE_VERSION: u32 = 4;
+const IMAGE_VERSION: u32 = 5;
 
 impl Strategy {
     /// Builds the stage for a session.
@@ -149,13 +148,6 @@ impl Strategy {
         }
     }
 
-    /// Puts a position into the ledgers of the strategies on an instrument: what a test gives.
-    pub(crate) fn adopt(&mut self, instrument: InstrumentId, position: Position) {
-        for instance in self.instances.iter_mut().filter(|i| i.instrument == instrument) {
-            instance.ledger = position;
-        }
-    }
-
     /// Takes any event but depth. Apart, because most events are depth.
     #[inline(never)]
     #[expect(clippy::wildcard_enum_match_arm, reason = "a strategy is blind for all other kinds")]
@@ -169,6 +161,12 @@ impl Strategy {
         out.push(*event);
         match body {
             Body::Fill(fill) => return self.fill(event, &fill),
+            Body::OrderAck(ack) if ack.stop => {
+                let own = |i: &&mut Instance| i.instrument == id && i.strategy == ack.strategy;
+                if let Some(instance) = self.instances.iter_mut().find(own) {
+                    instance.guarded(ack.order);
+                }
+            }
             Body::DayRoll(roll) => {
                 for memory in &mut self.memories {
                     memory.roll(roll.date.is_monday());
@@ -189,6 +187,7 @@ impl Strategy {
         match body {
             Body::Trade(_) => self.wake(event, out, |i| i.trigger == Trigger::Trade),
             Body::Quote(_) => self.wake(event, out, |i| i.book_is_due(event.ts)),
+            Body::OrderAsked(asked) => asked::send(event, &asked, &mut self.ordinal, out),
             Body::BarExtra(extra) => self.extra = extra,
             Body::Bar(prices) => {
                 let BarExtra { start, length_ns, .. } = self.extra;

@@ -36,7 +36,7 @@ pub(crate) fn demo_setup(kind: Kind, change: impl Fn(&mut Instrument)) -> (Setup
             protect: Vec::new(),
         }],
         sources: Vec::new(),
-        paper: PaperSetup { order_latency_ns: 0, response_latency_ns: 0 },
+        paper: PaperSetup::constant(0, 0),
         traded: vec![0, 1],
         money: MoneySetup::plain(),
     };

@@ -37,6 +37,9 @@ pub const ORDINALS_PER_SEQ: u64 = 1 << 16;
 /// LIMIT: sequence numbers that an order number can hold: 48 bits, 770 years at 1e9 a day.
 pub const SEQ_MAX: u64 = (1 << 48) - 1;
 
+/// Marks the ordinal of a protective stop.
+const STOP_BIT: u64 = ORDINALS_PER_SEQ >> 1;
+
 /// Number of an order: the seq of the event that caused it, and its ordinal within that seq.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderNo(u64);
@@ -54,6 +57,19 @@ impl OrderNo {
     #[must_use]
     pub fn new(seq: Seq, ordinal: u16) -> Self {
         Self((seq.0.min(SEQ_MAX) << 16) | u64::from(ordinal))
+    }
+
+    /// Returns the number of the protective stop that begins with this order. No order has so many
+    /// before it in its seq that the two could meet: a step puts out far fewer events.
+    #[must_use]
+    pub fn stop(self) -> Self {
+        Self(self.0 | STOP_BIT)
+    }
+
+    /// Tells whether this is the number of a protective stop.
+    #[must_use]
+    pub fn is_stop(self) -> bool {
+        self.0 & STOP_BIT != 0
     }
 
     /// Returns the seq of the event that caused the order.

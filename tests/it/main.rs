@@ -6,6 +6,7 @@ mod alloc;
 mod cli;
 mod money;
 mod oracle;
+mod scenario;
 mod session;
 mod state;
 mod tidy;

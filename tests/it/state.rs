@@ -195,7 +195,9 @@ impl Venue {
 
     fn step(&mut self, event: &Event) {
         match event.body() {
-            Body::OrderSent(_) | Body::CancelSent(_) => return self.paper.submit(event),
+            Body::OrderSent(_) | Body::CancelSent(_) | Body::StopSent(_) => {
+                return self.paper.submit(event);
+            }
             // What the venue reported comes from this one, not from the journal.
             Body::OrderAck(_) | Body::Fill(_) | Body::OrderDone(_) => return,
             _ => {}

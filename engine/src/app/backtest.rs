@@ -8,10 +8,11 @@ use super::data::{DataArg, Request};
 use super::exit::{Failure, Finding};
 use super::latency::Wish;
 use super::pace::Speed;
-use super::plan::{Asked, Journaling, Market, Wanted, capital, paper, placement};
+use super::plan::{Asked, Journaling, Market, Wanted, capital, placement};
 use super::quote::quoted;
 use super::run::Done;
 use super::show;
+use super::venue;
 
 /// Runs the command.
 ///
@@ -36,7 +37,7 @@ pub(super) fn run(cli: &Cli, args: &BacktestArgs) -> Result<Finding, Failure> {
         kind: None,
         balances: vec![(args.reporting.clone(), capital(&args.capital)?)],
         symbols,
-        paper: paper(&args.run)?,
+        paper: venue::constants(&args.run, args.seed)?,
         journal: Journaling::of(&args.run),
         placement: placement(args.run.topology, args.run.wait)?,
         measured: Wish::of(&args.run),

@@ -158,6 +158,8 @@ impl Default for DemoArgs {
             response_latency: DEFAULT_LATENCY.to_owned(),
             latency: "sampled".to_owned(),
             latency_log: None,
+            queue: DEFAULT_QUEUE.to_owned(),
+            bar_fill: DEFAULT_BAR_FILL.to_owned(),
         };
         let (seed, seconds) = (DEMO_SEED, DEMO_SECONDS);
         Self { seed, seconds, speed: Speed::Max, rules: Vec::new(), resume: None, run }
@@ -219,11 +221,12 @@ pub(super) struct RunArgs {
     /// Size of a journal segment in MiB, a power of two.
     #[arg(long, default_value_t = DEFAULT_SEGMENT_MIB, value_name = "MIB")]
     pub(super) segment_mib: u64,
-    /// From a decision to its arrival at the simulated venue.
-    #[arg(long, default_value = DEFAULT_LATENCY, value_name = "DURATION")]
+    /// From a decision to its arrival at the simulated venue: a duration, or a histogram to draw
+    /// from, whose lines have nanoseconds and a count.
+    #[arg(long, default_value = DEFAULT_LATENCY, value_name = "DURATION|hist:FILE[,seed=N]")]
     pub(super) order_latency: String,
     /// From the simulated venue's act to our record of it.
-    #[arg(long, default_value = DEFAULT_LATENCY, value_name = "DURATION")]
+    #[arg(long, default_value = DEFAULT_LATENCY, value_name = "DURATION|hist:FILE[,seed=N]")]
     pub(super) response_latency: String,
     /// What is measured of the session itself: orders and a sample of the other ticks, every tick,
     /// or nothing.
@@ -232,10 +235,19 @@ pub(super) struct RunArgs {
     /// Write the latencies of each second into a new file, as an HDR histogram log (V2).
     #[arg(long, value_name = "FILE")]
     pub(super) latency_log: Option<PathBuf>,
+    /// How a resting order moves forward in its queue: by trades, and by cancels only when the
+    /// level falls below what is ahead; or by the power model of cancels too.
+    #[arg(long, default_value = DEFAULT_QUEUE, value_parser = ["trades", "prob"])]
+    pub(super) queue: String,
+    /// Where the data has bars only: at which price of the next bar orders at the market fill.
+    #[arg(long, default_value = DEFAULT_BAR_FILL, value_parser = ["open", "close"])]
+    pub(super) bar_fill: String,
 }
 
 const DEFAULT_SEGMENT_MIB: u64 = engine::session::journaled::SEGMENT_BYTES >> 20;
 const DEFAULT_LATENCY: &str = "2ms";
+const DEFAULT_QUEUE: &str = "trades";
+const DEFAULT_BAR_FILL: &str = "open";
 
 /// Options of `replay`.
 #[derive(Args, Debug)]

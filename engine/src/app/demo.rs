@@ -6,10 +6,11 @@ use super::cli::{Cli, DemoArgs};
 use super::data::Request;
 use super::exit::{Failure, Finding};
 use super::latency::Wish;
-use super::plan::{Asked, Journaling, Market, Wanted, paper, placement};
+use super::plan::{Asked, Journaling, Market, Wanted, placement};
 use super::quote::quoted;
 use super::run::Done;
 use super::show;
+use super::venue;
 
 /// Runs the command.
 ///
@@ -29,7 +30,7 @@ pub(super) fn run(cli: &Cli, args: &DemoArgs) -> Result<Finding, Failure> {
         kind: None,
         balances: Vec::new(),
         symbols: Vec::new(),
-        paper: paper(&args.run)?,
+        paper: venue::constants(&args.run, args.seed)?,
         journal: Journaling::of(&args.run),
         placement: placement(args.run.topology, args.run.wait)?,
         measured: Wish::of(&args.run),

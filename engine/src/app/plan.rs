@@ -23,7 +23,7 @@ use model::symbol::{Symbol, is_asset};
 
 use super::cli::RunArgs;
 use super::config::Loaded;
-use super::data::{Request, duration_ns};
+use super::data::Request;
 use super::exit::Failure;
 use super::latency::Wish;
 use super::pace::Speed;
@@ -153,7 +153,7 @@ impl Wanted<'_> {
             instruments: described.collect(),
             accounts,
             sources,
-            paper: self.paper,
+            paper: self.paper.clone(),
             traded,
             money: MoneySetup::plain(),
         };
@@ -320,25 +320,6 @@ pub(super) fn capital(text: &str) -> Result<i128, Failure> {
             "--capital {text}: write an amount from 0 to {most} with at most {MONEY_SCALE} \
              decimals, e.g. 10000"
         ))
-    })
-}
-
-/// Reads the latencies of the simulated venue.
-///
-/// # Errors
-/// [`Failure::Usage`] for what is no duration.
-pub(super) fn paper(run: &RunArgs) -> Result<PaperSetup, Failure> {
-    Ok(PaperSetup {
-        order_latency_ns: latency("--order-latency", &run.order_latency)?,
-        response_latency_ns: latency("--response-latency", &run.response_latency)?,
-    })
-}
-
-fn latency(option: &str, text: &str) -> Result<i64, Failure> {
-    /// LIMIT: longest simulated latency; more is no venue.
-    const LATENCY_NS_MAX: i64 = 60_000_000_000;
-    duration_ns(text).filter(|ns| *ns <= LATENCY_NS_MAX).ok_or_else(|| {
-        Failure::usage(format!("{option} {text}: write a duration up to 60s, e.g. 2ms or 500us"))
     })
 }
 

@@ -133,7 +133,7 @@ fn wanted(loaded: &Loaded) -> Result<Wanted<'_>, Failure> {
         kind: config.kind,
         balances: config.balances.clone(),
         symbols: config.symbols.clone(),
-        paper: PaperSetup { order_latency_ns, response_latency_ns },
+        paper: PaperSetup::constant(order_latency_ns, response_latency_ns),
         journal: Journaling {
             dir: config.journal.clone(),
             sink: if config.pwrite { SinkKind::Pwrite } else { SinkKind::Mmap },

@@ -16,7 +16,7 @@ use crate::testing::demo_setup;
 fn feed() -> Feed {
     let (mut setup, instruments) = demo_setup(Kind::LinearPerpetual, |_| {});
     setup.accounts[0].balances.push(("USDT".to_owned(), 1_000_000_000));
-    setup.paper = PaperSetup { order_latency_ns: 2_000_000, response_latency_ns: 2_000_000 };
+    setup.paper = PaperSetup::constant(2_000_000, 2_000_000);
     let carries: Vec<_> = setup.instruments.iter().map(|i| i.carries).collect();
     let mut bars = Bars::default();
     for (index, facts) in instruments.iter().enumerate() {
@@ -55,7 +55,7 @@ fn turn(feed: &mut Feed, source: &mut Generated, message: &mut Message) -> Vec<E
             side: Side::Buy,
             tif: TimeInForce::Ioc,
             reduces: false,
-            post_only: false,
+            ..OrderSent::default()
         };
         feed.request(&Event::new(last.seq, last.ts, last.instrument, &sent));
         let wake = Wake { due: last.ts.plus(3 * SECOND_NS) };

@@ -1,32 +1,51 @@
 //! What is due, and when: arrivals at the venue, ends of waiting orders, reports on their way back.
 //!
-//! Latencies are constants and the venue's time never steps back, so each of the three is a queue
-//! that is sorted by itself. What is due at the same moment runs in this order: arrivals, then
-//! ends, then reports; within one of them by creation.
+//! The venue's time never steps back and nothing overtakes on one connection, so each of the three
+//! is a queue that is sorted by itself: what would come before the last of its queue comes with it.
+//! What is due at the same moment runs in this order: arrivals, then ends, then reports; within one
+//! of them by creation.
 
 use std::collections::VecDeque;
 
 use model::codec::{ImageError, ImageReader, ImageWriter};
 use model::event::{Body, Kind, PAYLOAD_BYTES};
 use model::id::{InstrumentId, OrderNo};
+use model::num::Price;
 use model::time::Nanos;
 
-use crate::limits::OPEN_ORDERS_MAX;
+use crate::limits::{OPEN_ORDERS_MAX, STOPS_MAX};
 
 /// LIMIT: fills on their way back. At it nothing more is filled until a report has left: what is
 /// available counts as not there.
 pub(super) const FILLS_MAX: usize = 16_384;
-/// LIMIT: an order and one cancel for each open order; [`super::Paper::submit`] keeps to it.
-const ARRIVALS_MAX: usize = 2 * OPEN_ORDERS_MAX;
-/// LIMIT: besides its fills, each open order has one acknowledgement and one end to report.
-const REPORTS_MAX: usize = FILLS_MAX + 2 * OPEN_ORDERS_MAX;
+/// LIMIT: an order, its stop and one cancel for each open order, a new stop and a cancel for each
+/// stop; [`super::Paper::submit`] keeps to it.
+const ARRIVALS_MAX: usize = 3 * OPEN_ORDERS_MAX + 2 * STOPS_MAX;
+/// LIMIT: all that are open may wait, stops that were triggered too.
+const EXPIRIES_MAX: usize = OPEN_ORDERS_MAX + STOPS_MAX;
+/// LIMIT: besides its fills, each open order has one acknowledgement and one end to report; so has
+/// each stop.
+const REPORTS_MAX: usize = FILLS_MAX + 2 * (OPEN_ORDERS_MAX + STOPS_MAX);
 
 /// Something about an order that happens at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Errand {
     due: Nanos,
     order: OrderNo,
-    cancel: bool,
+    act: Act,
+}
+
+/// What happens to an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    /// It reaches the venue.
+    Order,
+    /// Its cancel does.
+    Cancel,
+    /// A protective stop does, or a new trigger of it.
+    Stop(Price),
+    /// It has waited long enough.
+    Expiry,
 }
 
 /// A report on its way back.
@@ -44,10 +63,36 @@ pub(super) enum Due {
     Order(OrderNo),
     /// A cancel reaches the venue.
     Cancel(OrderNo),
+    /// A protective stop reaches the venue, or a new trigger of it.
+    Stop(OrderNo, Price),
     /// An order has waited long enough.
     Expiry(OrderNo),
     /// A report reaches us.
     Report(InstrumentId, Body),
+}
+
+impl Act {
+    fn save(self, out: &mut ImageWriter) {
+        let (code, trigger) = match self {
+            Self::Order => (0_u8, Price(0)),
+            Self::Cancel => (1, Price(0)),
+            Self::Stop(trigger) => (2, trigger),
+            Self::Expiry => (3, Price(0)),
+        };
+        out.put(code);
+        out.put(trigger);
+    }
+
+    fn load(from: &mut ImageReader<'_>) -> Result<Self, ImageError> {
+        let (code, trigger): (u8, Price) = (from.take()?, from.take()?);
+        match code {
+            0 => Ok(Self::Order),
+            1 => Ok(Self::Cancel),
+            2 => Ok(Self::Stop(trigger)),
+            3 => Ok(Self::Expiry),
+            _ => Err(ImageError::Range),
+        }
+    }
 }
 
 /// The three queues.
@@ -64,7 +109,7 @@ impl Agenda {
     pub(super) fn new() -> Self {
         Self {
             arrivals: VecDeque::with_capacity(ARRIVALS_MAX),
-            expiries: VecDeque::with_capacity(OPEN_ORDERS_MAX),
+            expiries: VecDeque::with_capacity(EXPIRIES_MAX),
             reports: VecDeque::with_capacity(REPORTS_MAX),
             fills: 0,
         }
@@ -85,8 +130,13 @@ impl Agenda {
         let due = self.next_due()?;
         let [arrival, expiry, _] = self.fronts();
         let next = if arrival == Some(due) {
-            let Errand { order, cancel, .. } = self.arrivals.pop_front()?;
-            if cancel { Due::Cancel(order) } else { Due::Order(order) }
+            let Errand { order, act, .. } = self.arrivals.pop_front()?;
+            match act {
+                Act::Order => Due::Order(order),
+                Act::Cancel => Due::Cancel(order),
+                Act::Stop(trigger) => Due::Stop(order, trigger),
+                Act::Expiry => Due::Expiry(order),
+            }
         } else if expiry == Some(due) {
             Due::Expiry(self.expiries.pop_front()?.order)
         } else {
@@ -97,18 +147,18 @@ impl Agenda {
         Some((due, next))
     }
 
-    /// Notes an order or a cancel on its way to the venue.
-    pub(super) fn send(&mut self, due: Nanos, order: OrderNo, cancel: bool) {
+    /// Notes an order, a cancel or a stop on its way to the venue.
+    pub(super) fn send(&mut self, due: Nanos, order: OrderNo, act: Act) {
         assert!(self.arrivals.len() < ARRIVALS_MAX, "more than {ARRIVALS_MAX} things on their way");
         let due = self.arrivals.back().map_or(due, |last| last.due.max(due));
-        self.arrivals.push_back(Errand { due, order, cancel });
+        self.arrivals.push_back(Errand { due, order, act });
     }
 
     /// Notes the end of an order's waiting.
     pub(super) fn expire(&mut self, due: Nanos, order: OrderNo) {
-        assert!(self.expiries.len() < OPEN_ORDERS_MAX, "more than {OPEN_ORDERS_MAX} orders wait");
+        assert!(self.expiries.len() < EXPIRIES_MAX, "more than {EXPIRIES_MAX} orders wait");
         let due = self.expiries.back().map_or(due, |last| last.due.max(due));
-        self.expiries.push_back(Errand { due, order, cancel: false });
+        self.expiries.push_back(Errand { due, order, act: Act::Expiry });
     }
 
     /// Notes a report on its way back. Fills ask [`Agenda::room_for_fills`] before.
@@ -143,7 +193,7 @@ impl Agenda {
 
     /// Returns how many orders and cancels are on their way.
     pub(super) fn arrivals(&self) -> usize {
-        self.arrivals.len()
+        self.arrivals.iter().filter(|errand| !matches!(errand.act, Act::Stop(_))).count()
     }
 
     /// Returns how many ends of orders are on their way back.
@@ -171,7 +221,7 @@ impl Agenda {
             for errand in queue {
                 out.put(errand.due);
                 out.put(errand.order);
-                out.put(errand.cancel);
+                errand.act.save(out);
             }
         }
         out.put_len(self.reports.len());
@@ -186,13 +236,12 @@ impl Agenda {
     }
 
     pub(super) fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
-        for (queue, max) in
-            [(&mut self.arrivals, ARRIVALS_MAX), (&mut self.expiries, OPEN_ORDERS_MAX)]
+        for (queue, max) in [(&mut self.arrivals, ARRIVALS_MAX), (&mut self.expiries, EXPIRIES_MAX)]
         {
             queue.clear();
             for _ in 0..from.take_len(max)? {
-                let (due, order, cancel) = (from.take()?, from.take()?, from.take()?);
-                queue.push_back(Errand { due, order, cancel });
+                let (due, order, act) = (from.take()?, from.take()?, Act::load(from)?);
+                queue.push_back(Errand { due, order, act });
             }
         }
         self.reports.clear();

@@ -22,6 +22,8 @@ use model::reject::Code;
 use super::desk::Desk;
 use super::market::{Market, Model};
 use super::order::{AHEAD_UNKNOWN, Order, allows, rank};
+use super::stops::Stop;
+use super::{queue, stops};
 
 /// LIMIT: levels that we took from and that were not updated since. At it, other levels are not
 /// taken from: without a note they could be taken twice.
@@ -144,10 +146,10 @@ pub(super) fn arrive(
         let filled = desk.fill(market, at, level.price, rest, Liquidity::Taker);
         consumed.take(place, filled);
     }
-    let ahead = queue(market, books, order.side, order.limit);
+    let ahead = ahead(market, books, order.side, order.limit);
     match desk.working(at) {
         Some(_) if order.is_immediate() => desk.end(at, DoneReason::Expired, Code::NONE),
-        Some(resting) => resting.ahead = ahead,
+        Some(resting) => queue::join(resting, ahead),
         None => {}
     }
 }
@@ -261,16 +263,54 @@ pub(super) fn on_trade(market: &Market, desk: &mut Desk, trade: &Trade) {
         let queue = if order.limit == trade.price { order.ahead } else { 0 };
         let eaten = queue.min(room);
         order.ahead = queue.saturating_sub(eaten);
+        order.traded = order.traded.saturating_add(trade.qty.0);
         let (limit, available) = (order.limit, room.saturating_sub(eaten));
         room = room.saturating_sub(desk.fill(market, at, limit, available, Liquidity::Maker));
     }
+}
+
+/// Triggers the protective stops that a trade reaches, where a touch is known: their orders take
+/// what is displayed.
+pub(super) fn trigger_by_trade(
+    market: &Market,
+    desk: &mut Desk,
+    consumed: &mut Consumed,
+    books: &[Book],
+    price: Price,
+) {
+    let bound = |stop: &Stop| best(market, books, stop.side.opposite());
+    while let Some((at, _)) = stops::trigger(market, desk, |_| Some(price), bound) {
+        arrive(market, desk, consumed, books, at);
+    }
+}
+
+/// Triggers the protective stops that the touch reaches, where the data has no trades.
+pub(super) fn trigger_by_touch(
+    market: &Market,
+    desk: &mut Desk,
+    consumed: &mut Consumed,
+    books: &[Book],
+) {
+    if market.trades || desk.stops.len() == 0 {
+        return;
+    }
+    let price = |side: Side| best(market, books, side.opposite());
+    let bound = |stop: &Stop| price(stop.side);
+    while let Some((at, _)) = stops::trigger(market, desk, price, bound) {
+        arrive(market, desk, consumed, books, at);
+    }
+}
+
+/// Returns the best price that is displayed on a side.
+fn best(market: &Market, books: &[Book], side: Side) -> Option<Price> {
+    levels(market, books, side).next().map(|level| level.price)
 }
 
 /// Cuts the queue of our orders at a price to what is shown there.
 fn shorten(market: &Market, desk: &mut Desk, side: Side, price: Price, shown: i64) {
     for at in desk.reaching(market.id, side, price).rev() {
         match desk.working(at) {
-            Some(order) if order.limit == price => order.ahead = order.ahead.min(shown),
+            Some(order) if order.limit == price => queue::update(order, shown, market.queue),
             Some(_) => break,
             None => {}
         }
@@ -295,7 +335,7 @@ fn cross(market: &Market, desk: &mut Desk, consumed: &mut Consumed, place: Place
 }
 
 /// Returns the quantity that an order which rests now stands behind.
-fn queue(market: &Market, books: &[Book], side: Side, limit: Price) -> i64 {
+fn ahead(market: &Market, books: &[Book], side: Side, limit: Price) -> i64 {
     let is_worse = |level: Level| rank(side, level.price) > rank(side, limit);
     for level in levels(market, books, side) {
         if level.price == limit {

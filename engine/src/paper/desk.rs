@@ -8,41 +8,48 @@ use std::ops::Range;
 
 use model::codec::{ImageError, ImageReader, ImageWriter};
 use model::event::{Body, Fill, Liquidate, OrderAck, OrderDone};
-use model::id::{InstrumentId, OrderNo};
+use model::id::{InstrumentId, OrderNo, StrategyId};
 use model::num::{Price, Qty};
 use model::order::{DoneReason, Liquidity, Side};
 use model::reject::{Code, Reject};
 use model::time::Nanos;
 
-use super::agenda::{Agenda, Due};
+use super::agenda::{Act, Agenda, Due};
+use super::holdings::Holdings;
+use super::latency::{Latency, Way};
 use super::market::Market;
 use super::order::{Order, Place, rank};
-use crate::limits::OPEN_ORDERS_MAX;
+use super::stops::{Stop, Stops};
+use crate::limits::{OPEN_ORDERS_MAX, STOPS_MAX};
 
 /// Orders at the venue or on their way, and the agenda.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Desk {
     /// Sorted by [`Order::key`].
     orders: Vec<Order>,
+    pub(super) stops: Stops,
+    holdings: Holdings,
     agenda: Agenda,
     /// The venue's time: of its latest act.
     now: Nanos,
-    response_ns: i64,
+    response: Latency,
     /// Number of the last fill of the run.
     trade: u32,
     /// Orders whose end has not been reported.
     open: usize,
-    /// True when an order ended and still stands in the table.
+    /// True when an order ended and still stands in the table, or a stop may have lost its purpose.
     untidy: bool,
 }
 
 impl Desk {
-    pub(super) fn new(response_ns: i64) -> Self {
+    pub(super) fn new(response: Latency) -> Self {
         Self {
-            orders: Vec::with_capacity(OPEN_ORDERS_MAX),
+            orders: Vec::with_capacity(OPEN_ORDERS_MAX.saturating_add(STOPS_MAX)),
+            stops: Stops::new(),
+            holdings: Holdings::new(),
             agenda: Agenda::new(),
             now: Nanos(i64::MIN),
-            response_ns,
+            response,
             trade: 0,
             open: 0,
             untidy: false,
@@ -75,7 +82,7 @@ impl Desk {
                 let ended = usize::from(matches!(body, Body::OrderDone(_)));
                 self.open = self.open.saturating_sub(ended);
             }
-            Due::Order(_) | Due::Cancel(_) | Due::Expiry(_) => self.pass(due),
+            Due::Order(_) | Due::Cancel(_) | Due::Stop(..) | Due::Expiry(_) => self.pass(due),
         }
         Some(next)
     }
@@ -87,22 +94,116 @@ impl Desk {
 
     /// Sends an order on its way.
     pub(super) fn send(&mut self, due: Nanos, order: Order) {
-        assert!(self.open < OPEN_ORDERS_MAX, "more than {OPEN_ORDERS_MAX} open orders");
+        let limit = OPEN_ORDERS_MAX.saturating_add(self.stops.len());
+        assert!(self.open < limit, "more than {OPEN_ORDERS_MAX} open orders");
         let at = self.orders.partition_point(|other| other.key() < order.key());
         self.orders.insert(at, order);
         self.open = self.open.saturating_add(1);
-        self.agenda.send(due, order.number, false);
+        self.agenda.send(due, order.number, Act::Order);
     }
 
     /// Sends a cancel on its way; one for an order that has ended changes nothing.
     pub(super) fn send_cancel(&mut self, due: Nanos, number: OrderNo) {
-        let found = self.orders.iter_mut().find(|order| order.number == number);
-        if let Some(order) = found
-            && !order.cancelling
-        {
-            order.cancelling = true;
-            self.agenda.send(due, number, true);
+        let order = self.orders.iter_mut().find(|order| order.number == number);
+        let cancelling = match (order, self.stops.get_mut(number)) {
+            (Some(order), _) => &mut order.cancelling,
+            (None, Some(stop)) => &mut stop.cancelling,
+            (None, None) => return,
+        };
+        if !*cancelling {
+            *cancelling = true;
+            self.agenda.send(due, number, Act::Cancel);
         }
+    }
+
+    /// Sends a protective stop on its way, or a new trigger for one.
+    pub(super) fn send_stop(&mut self, due: Nanos, stop: Stop, moves: bool) {
+        if !moves {
+            self.stops.push(stop);
+            self.open = self.open.saturating_add(1);
+        } else if self.stops.get_mut(stop.number).is_none() {
+            return;
+        }
+        self.agenda.send(due, stop.number, Act::Stop(stop.trigger));
+    }
+
+    /// Places a stop that has arrived, or gives it its new trigger. One that was triggered or has
+    /// ended before stays as it is.
+    pub(super) fn place_stop(&mut self, number: OrderNo, trigger: Price) {
+        let Some(stop) = self.stops.get_mut(number) else { return };
+        stop.trigger = trigger;
+        if !stop.placed {
+            stop.placed = true;
+            let (instrument, strategy) = (stop.instrument, stop.strategy);
+            self.untidy = true;
+            let ack = OrderAck { order: number, strategy, stop: true };
+            self.report(instrument, number, Body::OrderAck(ack));
+        }
+    }
+
+    /// Ends a stop that was not triggered, and reports it.
+    pub(super) fn end_stop(&mut self, number: OrderNo) {
+        let Some(stop) = self.stops.remove(number) else { return };
+        let (order, reason) = (number, DoneReason::Cancelled);
+        self.agenda.forget(number);
+        let done = OrderDone { order, filled: Qty(0), code: Code::NONE, reason };
+        self.report(stop.instrument, number, Body::OrderDone(done));
+    }
+
+    /// Takes the order that a stop has become into the table; returns its place there.
+    pub(super) fn become_order(&mut self, order: Order) -> usize {
+        let at = self.orders.partition_point(|other| other.key() < order.key());
+        self.orders.insert(at, order);
+        at
+    }
+
+    /// Returns what a strategy's own fills hold of an instrument, in units of 1e-9.
+    pub(super) fn held(&self, instrument: InstrumentId, strategy: StrategyId) -> i128 {
+        self.holdings.of(instrument, strategy)
+    }
+
+    /// Returns what all fills hold of an instrument, in units of 1e-9.
+    pub(super) fn net(&self, instrument: InstrumentId) -> i128 {
+        self.holdings.net(instrument)
+    }
+
+    /// Returns how much an order may close; `None` when it may do more than that.
+    pub(super) fn most(&self, market: &Market, order: &Order) -> Option<i64> {
+        let own = || market.closable(self.held(order.instrument, order.strategy), order.side);
+        let net = || market.closable(self.net(order.instrument), order.side);
+        match (order.exit, order.reduces && market.is_linear()) {
+            (true, true) => Some(own().min(net())),
+            (true, false) => Some(own()),
+            (false, true) => Some(net()),
+            (false, false) => None,
+        }
+    }
+
+    /// Returns the place of a resting order that has nothing left to close.
+    fn idle_order(&self, markets: &[Market]) -> Option<usize> {
+        self.orders.iter().position(|order| {
+            let market = usize::try_from(order.instrument.0).ok().and_then(|id| markets.get(id));
+            let most = market.and_then(|market| Some(market.whole_lots(self.most(market, order)?)));
+            order.place == Place::Working && most.is_some_and(|most| most <= 0)
+        })
+    }
+
+    /// Returns a stop that protects nothing any more: less than a lot is held, and no order is
+    /// there that could open the position.
+    fn idle_stop(&self, markets: &[Market]) -> Option<OrderNo> {
+        let stop = self.stops.first(|stop| {
+            let market = usize::try_from(stop.instrument.0).ok().and_then(|id| markets.get(id));
+            let held = self.held(stop.instrument, stop.strategy);
+            let lots = market.map_or(0, |m| m.whole_lots(m.closable(held, stop.side)));
+            let opens = |order: &Order| {
+                order.place != Place::Ended
+                    && order.strategy == stop.strategy
+                    && order.instrument == stop.instrument
+                    && order.side != stop.side
+            };
+            lots <= 0 && !self.orders.iter().any(opens)
+        })?;
+        Some(stop.number)
     }
 
     /// Returns where an order stands in the table.
@@ -150,8 +251,9 @@ impl Desk {
     pub(super) fn acknowledge(&mut self, at: usize) {
         if let Some(order) = self.orders.get_mut(at) {
             order.place = Place::Working;
-            let (instrument, ack) = (order.instrument, OrderAck { order: order.number });
-            self.report(instrument, Body::OrderAck(ack));
+            let (instrument, number, strategy) = (order.instrument, order.number, order.strategy);
+            let ack = OrderAck { order: number, strategy, stop: false };
+            self.report(instrument, number, Body::OrderAck(ack));
         }
     }
 
@@ -172,10 +274,13 @@ impl Desk {
         available: i64,
         liquidity: Liquidity,
     ) -> i64 {
-        let Some(Order { number, instrument, side, left, .. }) = self.working(at).copied() else {
-            return 0;
-        };
-        let qty = market.whole_lots(available).min(left.0);
+        let Some(order) = self.working(at).copied() else { return 0 };
+        let Order { number, instrument, side, left, .. } = order;
+        let mut qty = market.whole_lots(available).min(left.0);
+        if let Some(most) = self.most(market, &order) {
+            // What may only reduce takes no more than is there by now.
+            qty = qty.min(market.whole_lots(most));
+        }
         let Some(trade) = self.trade.checked_add(1) else { return 0 };
         if qty <= 0 || self.agenda.room_for_fills() == 0 {
             return 0;
@@ -189,9 +294,12 @@ impl Desk {
             order.left = Qty(left);
         }
         self.trade = trade;
+        self.untidy = true;
+        let moved = market.moved(side, qty, fee, fee_asset);
+        self.holdings.add(instrument, order.strategy, moved);
         let order = number;
         let fill = Fill { order, price, qty: Qty(qty), fee, trade, fee_asset, side, liquidity };
-        self.report(instrument, Body::Fill(fill));
+        self.report(instrument, number, Body::Fill(fill));
         if left == 0 {
             self.end(at, DoneReason::Filled, Code::NONE);
         }
@@ -218,7 +326,9 @@ impl Desk {
         if qty > 0 && price.0 > 0 {
             self.trade = trade;
             let fill = Fill { order, price, qty: Qty(qty), fee, trade, fee_asset, side, liquidity };
-            self.report(market.id, Body::Fill(fill));
+            self.holdings.clear(market.id);
+            self.untidy = true;
+            self.report(market.id, order, Body::Fill(fill));
         }
     }
 
@@ -231,19 +341,28 @@ impl Desk {
         let instrument = order.instrument;
         self.untidy = true;
         self.agenda.forget(done.order);
-        self.report(instrument, Body::OrderDone(done));
+        self.report(instrument, done.order, Body::OrderDone(done));
     }
 
-    /// Takes ended orders off the table. Every act of the venue ends with it.
-    pub(super) fn tidy(&mut self) {
+    /// Takes ended orders off the table, and ends what has nothing left to close. Every act of the
+    /// venue ends with it.
+    #[inline]
+    pub(super) fn tidy(&mut self, markets: &[Market]) {
         if self.untidy {
+            while let Some(at) = self.idle_order(markets) {
+                self.end(at, DoneReason::Cancelled, Reject::ReduceOnly.into());
+            }
             self.orders.retain(|order| order.place != Place::Ended);
+            while let Some(stop) = self.idle_stop(markets) {
+                self.end_stop(stop);
+            }
             self.untidy = false;
         }
     }
 
-    fn report(&mut self, instrument: InstrumentId, body: Body) {
-        self.agenda.report(self.now.plus(self.response_ns), instrument, body);
+    fn report(&mut self, instrument: InstrumentId, order: OrderNo, body: Body) {
+        let latency = self.response.of(order, Way::Report);
+        self.agenda.report(self.now.plus(latency), instrument, body);
     }
 
     /// Returns the number of the last fill.
@@ -267,16 +386,19 @@ impl Desk {
         for order in &self.orders {
             order.save(out);
         }
+        self.stops.save(out);
+        self.holdings.save(out);
         self.agenda.save(out);
     }
 
     pub(super) fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
         self.now = from.take()?;
         self.trade = from.take()?;
-        self.open = from.take_len(OPEN_ORDERS_MAX)?;
+        let most = OPEN_ORDERS_MAX.saturating_add(STOPS_MAX);
+        self.open = from.take_len(most)?;
         self.untidy = false;
         self.orders.clear();
-        for _ in 0..from.take_len(OPEN_ORDERS_MAX)? {
+        for _ in 0..from.take_len(most)? {
             let order = Order::load(from)?;
             let sorted = self.orders.last().is_none_or(|last| last.key() < order.key());
             if !sorted || order.left > order.qty {
@@ -284,12 +406,16 @@ impl Desk {
             }
             self.orders.push(order);
         }
+        self.stops.load(from)?;
+        self.holdings.load(from)?;
         self.agenda.load(from)?;
         // What the queues' limits rest on.
         let count = |is: fn(&Order) -> bool| self.orders.iter().filter(|order| is(order)).count();
         let travelling = count(|order| order.place == Place::Travelling);
-        let arrivals = travelling.saturating_add(count(|order| order.cancelling));
-        let open = self.orders.len().saturating_add(self.agenda.ends());
+        let cancels = count(|order| order.cancelling).saturating_add(self.stops.cancelling());
+        let arrivals = travelling.saturating_add(cancels);
+        let open = self.orders.len().saturating_add(self.stops.len());
+        let open = open.saturating_add(self.agenda.ends());
         if self.agenda.arrivals() == arrivals && self.open == open {
             Ok(())
         } else {

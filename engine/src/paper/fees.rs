@@ -42,6 +42,11 @@ impl Fees {
         })
     }
 
+    /// Tells whether a fee in this asset leaves less of the base that a fill brings.
+    pub(super) fn takes_base(&self, side: Side, asset: AssetId) -> bool {
+        self.received && side == Side::Buy && asset == self.base
+    }
+
     /// Returns the fee of a fill in units of 1e-9 of its asset, and the asset. `None` when the
     /// amount does not fit the field of a fill.
     pub(super) fn of(

@@ -4,13 +4,15 @@ use model::codec::{ImageError, ImageReader, ImageWriter};
 use model::event::Quote;
 use model::id::{AssetId, InstrumentId};
 use model::instrument::{Instrument, Kind};
-use model::num::{Price, Qty, Rounding, div_round};
+use model::num::{Money, Price, Qty, Rounding, div_round};
 use model::order::{FeedStatus, Liquidity, Side};
 use model::reject::Reject;
 
 use super::fees::Fees;
 use super::order::{Order, allows, rank};
+use crate::portfolio::as_qty;
 use crate::setup::Carried;
+use crate::setup::paper::QueueSetup;
 
 /// One as a mantissa of a rate.
 const RATE_ONE: i128 = 1_000_000_000;
@@ -30,11 +32,26 @@ pub(super) enum Model {
     Bars,
 }
 
+/// How an instrument is simulated.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    /// What its data holds.
+    pub(super) carries: Carried,
+    /// False where every order is refused.
+    pub(super) traded: bool,
+    /// How queues move.
+    pub(super) queue: QueueSetup,
+}
+
 /// Terms and state of one instrument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Market {
     pub(super) id: InstrumentId,
     pub(super) model: Model,
+    /// How queues move.
+    pub(super) queue: QueueSetup,
+    /// The data has trades of others.
+    pub(super) trades: bool,
     instrument: Instrument,
     fees: Option<Fees>,
     /// Length of the bars that fill; others (longer ones made from them) are no new trading.
@@ -69,13 +86,15 @@ impl Market {
     pub(super) fn new(
         id: InstrumentId,
         instrument: &Instrument,
-        carries: Carried,
-        traded: bool,
+        terms: Terms,
         assets: &[String],
     ) -> Self {
+        let Terms { carries, traded, queue } = terms;
         Self {
             id,
             model: if traded { Model::of(carries) } else { Model::Closed },
+            queue,
+            trades: carries.trades,
             instrument: instrument.clone(),
             fees: Fees::new(instrument, assets),
             bar_ns: carries.bar_ns,
@@ -129,6 +148,31 @@ impl Market {
         Some(allows(order.side, order.limit, price))
     }
 
+    /// Tells whether this is a contract whose venue knows orders that may only reduce.
+    pub(super) fn is_linear(&self) -> bool {
+        self.instrument.kind == Kind::LinearPerpetual
+    }
+
+    /// Returns the quantity, not in lots, that an order of a side can close of what is held.
+    pub(super) fn closable(&self, held: i128, side: Side) -> i64 {
+        let against = if side == Side::Sell { held } else { held.saturating_neg() };
+        as_qty(Money(against.max(0)), &self.instrument).0
+    }
+
+    /// Returns by how much a fill moves what is held, in units of 1e-9: on spot a fee in the base
+    /// leaves that much less.
+    pub(super) fn moved(&self, side: Side, qty: i64, fee: i64, asset: AssetId) -> i128 {
+        let qty = self.instrument.qty_as_money(Qty(qty)).unwrap_or(Money::ZERO);
+        let in_base = self.fees.as_ref().is_some_and(|fees| fees.takes_base(side, asset));
+        let fee = if in_base { i128::from(fee) } else { 0 };
+        qty.0.saturating_sub(fee).saturating_mul(i128::from(side.sign()))
+    }
+
+    /// Returns the price moved by the instrument's band against an order of `side`, on the tick.
+    pub(super) fn protected(&self, price: Price, side: Side) -> Option<Price> {
+        self.moved_by(price, i128::from(self.instrument.protect.0), side)
+    }
+
     /// Returns the fee of a fill and its asset; `None` when it does not fit.
     pub(super) fn fee(
         &self,
@@ -148,10 +192,13 @@ impl Market {
 
     /// Returns the price moved by half the assumed spread against an order of `side`, on the tick.
     pub(super) fn with_half_spread(&self, price: Price, side: Side) -> Option<Price> {
-        let half = i128::from(self.instrument.half_spread.0);
+        self.moved_by(price, i128::from(self.instrument.half_spread.0), side)
+    }
+
+    fn moved_by(&self, price: Price, rate: i128, side: Side) -> Option<Price> {
         let factor = match side {
-            Side::Buy => RATE_ONE.checked_add(half)?,
-            Side::Sell => RATE_ONE.checked_sub(half)?,
+            Side::Buy => RATE_ONE.checked_add(rate)?,
+            Side::Sell => RATE_ONE.checked_sub(rate)?,
         };
         self.against(i128::from(price.0).checked_mul(factor)?, RATE_ONE, side)
     }

@@ -5,7 +5,7 @@
 
 use model::codec::{ImageError, ImageReader, ImageWriter};
 use model::event::OrderSent;
-use model::id::{InstrumentId, OrderNo};
+use model::id::{InstrumentId, OrderNo, StrategyId};
 use model::num::{Price, Qty};
 use model::order::{Side, TimeInForce};
 
@@ -29,9 +29,12 @@ pub(super) enum Place {
 pub(super) struct Order {
     pub(super) number: OrderNo,
     pub(super) instrument: InstrumentId,
+    pub(super) strategy: StrategyId,
     pub(super) side: Side,
     pub(super) tif: TimeInForce,
     pub(super) reduces: bool,
+    /// It closes what its strategy's own fills hold.
+    pub(super) exit: bool,
     pub(super) post_only: bool,
     pub(super) limit: Price,
     pub(super) qty: Qty,
@@ -39,6 +42,10 @@ pub(super) struct Order {
     pub(super) left: Qty,
     /// Displayed quantity of others that trades before this order at its price.
     pub(super) ahead: i64,
+    /// Quantity that was displayed at its price when it joined, or by the last update since.
+    pub(super) shown: i64,
+    /// Quantity that has traded at its price since then.
+    pub(super) traded: i64,
     pub(super) place: Place,
     /// True while a cancel is on its way: a second one would change nothing.
     pub(super) cancelling: bool,
@@ -66,14 +73,18 @@ impl Order {
         Self {
             number: sent.order,
             instrument,
+            strategy: sent.strategy,
             side: sent.side,
             tif: sent.tif,
             reduces: sent.reduces,
+            exit: sent.exit,
             post_only: sent.post_only,
             limit: sent.price,
             qty: sent.qty,
             left: sent.qty,
             ahead: AHEAD_UNKNOWN,
+            shown: AHEAD_UNKNOWN,
+            traded: 0,
             place: Place::Travelling,
             cancelling: false,
         }
@@ -103,14 +114,18 @@ impl Order {
     pub(super) fn save(&self, out: &mut ImageWriter) {
         out.put(self.number);
         out.put(self.instrument.0);
+        out.put(self.strategy);
         out.put(self.side);
         out.put(self.tif);
         out.put(self.reduces);
+        out.put(self.exit);
         out.put(self.post_only);
         out.put(self.limit);
         out.put(self.qty);
         out.put(self.left);
         out.put(self.ahead);
+        out.put(self.shown);
+        out.put(self.traded);
         out.put(self.place == Place::Working);
         out.put(self.cancelling);
     }
@@ -119,14 +134,18 @@ impl Order {
         Ok(Self {
             number: from.take()?,
             instrument: InstrumentId(from.take()?),
+            strategy: from.take()?,
             side: from.take()?,
             tif: from.take()?,
             reduces: from.take()?,
+            exit: from.take()?,
             post_only: from.take()?,
             limit: from.take()?,
             qty: from.take()?,
             left: from.take()?,
             ahead: from.take()?,
+            shown: from.take()?,
+            traded: from.take()?,
             place: if from.take()? { Place::Working } else { Place::Travelling },
             cancelling: from.take()?,
         })

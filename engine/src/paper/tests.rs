@@ -3,15 +3,17 @@
 //! A script has one line for each event, a moment in nanoseconds first:
 //! `level bid PRICE QTY`, `clear`, `quote BID QTY ASK QTY`, `trade PRICE QTY TAKER`,
 //! `bar OPEN HIGH LOW CLOSE VOLUME [LENGTH]`, `state gap`, `cancel NO`,
-//! `buy NO gtc|ioc|fok QTY PRICE [reduces] [post_only]`. Prices are in cents with a tick of
-//! 10, quantities have a lot of 1. An order travels 10 ns, a report 5 ns.
+//! `buy NO gtc|ioc|fok QTY PRICE [reduces] [exit] [post_only] [other]`, `stop NO TRIGGER SIDE`,
+//! `move NO TRIGGER SIDE`, `unstop NO`; `other` is of another strategy. Prices are in cents with a
+//! tick of 10, quantities have a lot of 1. An order travels 10 ns, a report 5 ns; the number of a
+//! stop has an `s`.
 
 use model::book::Book;
 use model::event::{
     Bar, BarExtra, Body, BookClear, BookLevel, CancelSent, Event, FeedState, OrderSent, Payload,
-    Quote, Trade,
+    Quote, StopSent, Trade,
 };
-use model::id::{AssetId, InstrumentId, OrderNo, Seq};
+use model::id::{AssetId, InstrumentId, OrderNo, Seq, StrategyId};
 use model::instrument::{FeeAsset, Instrument, Kind};
 use model::num::{Money, Price, Qty, Rate, Scale};
 use model::order::{DoneReason, FeedStatus, Liquidity, Side, TimeInForce};
@@ -26,6 +28,7 @@ mod books;
 mod desk;
 #[expect(clippy::arithmetic_side_effects, reason = "figures of tests are small, and checked")]
 mod random;
+mod stops;
 
 const ORDER_NS: i64 = 10;
 const RESPONSE_NS: i64 = 5;
@@ -78,11 +81,13 @@ struct Rig {
 
 impl Rig {
     fn new(instruments: &[Instrument], carries: &[Carried], latencies: (i64, i64)) -> Self {
-        let constants =
-            PaperSetup { order_latency_ns: latencies.0, response_latency_ns: latencies.1 };
+        Self::with(instruments, carries, &PaperSetup::constant(latencies.0, latencies.1))
+    }
+
+    fn with(instruments: &[Instrument], carries: &[Carried], constants: &PaperSetup) -> Self {
         let traded: Vec<_> = (0..).map(InstrumentId).take(instruments.len()).collect();
         let books = instruments.iter().map(|_| Book::new()).collect();
-        let paper = Paper::new(instruments, carries, &traded, &constants, &assets());
+        let paper = Paper::new(instruments, carries, &traded, constants, &assets());
         Self { paper, books, reports: Vec::new(), seq: 0 }
     }
 
@@ -163,6 +168,12 @@ impl Rig {
                 self.market(ts, 0, &FeedState { status, ..FeedState::default() });
             }
             "cancel" => self.send(ts, 0, &CancelSent { order: order_no(number(2)) }),
+            "unstop" => self.send(ts, 0, &CancelSent { order: order_no(number(2)).stop() }),
+            word @ ("stop" | "move") => {
+                let (order, trigger) = (order_no(number(2)).stop(), price(3));
+                let (strategy, side, moves) = (StrategyId(0), side(words[4]), word == "move");
+                self.send(ts, 0, &StopSent { order, trigger, strategy, side, moves });
+            }
             word => {
                 let order = order_no(number(2));
                 let tif = match words[3] {
@@ -174,7 +185,11 @@ impl Rig {
                 let (qty, price, side) = (qty(4), price(5), side(word));
                 let has = |option| words.iter().skip(6).any(|word| *word == option);
                 let (reduces, post_only) = (has("reduces"), has("post_only"));
-                self.send(ts, 0, &OrderSent { order, price, qty, side, tif, reduces, post_only });
+                let strategy = StrategyId(u16::from(has("other")));
+                let exit = has("exit");
+                let terms = OrderSent { order, price, qty, side, tif, ..OrderSent::default() };
+                let sent = OrderSent { reduces, exit, post_only, strategy, ..terms };
+                self.send(ts, 0, &sent);
             }
         }
     }
@@ -193,7 +208,8 @@ fn order_no(number: i64) -> OrderNo {
 }
 
 fn text(ts: i64, body: &Body) -> String {
-    let no = |order: OrderNo| order.seq().0;
+    let no =
+        |order: OrderNo| format!("{}{}", if order.is_stop() { "s" } else { "" }, order.seq().0);
     if let Body::OrderAck(ack) = body {
         return format!("{ts} ack {}", no(ack.order));
     }
@@ -217,7 +233,18 @@ fn lines(script: &str) -> impl Iterator<Item = &str> {
 
 /// Runs a script to its end and compares all reports.
 fn check_on(instrument: Instrument, carries: Carried, script: &str, expected: &str) {
-    let mut rig = Rig::new(&[instrument], &[carries], (ORDER_NS, RESPONSE_NS));
+    check_with(instrument, carries, &PaperSetup::constant(ORDER_NS, RESPONSE_NS), script, expected);
+}
+
+/// As [`check_on`], with other constants of the venue.
+fn check_with(
+    instrument: Instrument,
+    carries: Carried,
+    constants: &PaperSetup,
+    script: &str,
+    expected: &str,
+) {
+    let mut rig = Rig::with(&[instrument], &[carries], constants);
     lines(script).for_each(|line| rig.line(line));
     rig.settle(i64::MAX);
     let found: Vec<String> = rig.reports.iter().map(|(ts, _, body)| text(*ts, body)).collect();

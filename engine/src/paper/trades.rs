@@ -17,6 +17,7 @@ use model::time::SECOND_NS;
 use super::desk::Desk;
 use super::market::Market;
 use super::order::{Order, allows};
+use super::stops;
 
 /// How long an immediate order waits for trades: a trade at its last moment comes too late.
 const WAIT_NS: i64 = SECOND_NS;
@@ -39,6 +40,14 @@ pub(super) fn on_trade(market: &Market, desk: &mut Desk, trade: &Trade) {
                 room = room.saturating_sub(desk.fill(market, at, price, usable, liquidity));
             }
         }
+    }
+}
+
+/// Triggers the protective stops that a trade reaches: their orders wait for the trades of the next
+/// second, as others do.
+pub(super) fn trigger(market: &Market, desk: &mut Desk, price: Price) {
+    while let Some((at, _)) = stops::trigger(market, desk, |_| Some(price), |_| Some(price)) {
+        arrive(desk, at);
     }
 }
 

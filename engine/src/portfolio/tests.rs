@@ -75,7 +75,7 @@ impl Desk {
                 protect: Vec::new(),
             }],
             sources: Vec::new(),
-            paper: PaperSetup { order_latency_ns: 0, response_latency_ns: 0 },
+            paper: PaperSetup::constant(0, 0),
             traded: vec![0],
             money: MoneySetup::plain(),
         };

@@ -42,6 +42,8 @@ pub(super) struct Instance {
     /// Realised since the ledger left flat, net of fees; none when a fee is not known.
     pub(super) trip: Option<Money>,
     pub(super) assets: Assets,
+    /// Protective stops at the venue: one, or two while the position turns.
+    stops: [Option<OrderNo>; 2],
     /// When a book trigger last ran.
     ran: Nanos,
 }
@@ -118,6 +120,7 @@ impl Instance {
             legs: vec![Leg::default(); source.code.quotes().len().saturating_mul(2)],
             trip: Some(Money::ZERO),
             assets,
+            stops: [None; 2],
             ran: Nanos(0),
         }
     }
@@ -144,6 +147,14 @@ impl Instance {
         self.enter.is_some_and(|entry| entry.order == order)
             || self.exit.is_some_and(|exit| exit.order == Some(order))
             || self.legs.iter().any(|leg| leg.order == Some(order))
+            || self.stops.contains(&Some(order))
+    }
+
+    /// Notes a protective stop that the venue keeps: its fills are the strategy's own.
+    pub(super) fn guarded(&mut self, stop: OrderNo) {
+        if let Some(free) = self.stops.iter_mut().find(|known| known.is_none()) {
+            *free = Some(stop);
+        }
     }
 
     /// Tells whether the exit waits for the next trigger after an order's end: its order was
@@ -164,6 +175,9 @@ impl Instance {
         }
         if let Some(leg) = self.legs.iter_mut().find(|leg| leg.order == Some(order)) {
             *leg = Leg::default();
+        }
+        for stop in self.stops.iter_mut().filter(|stop| **stop == Some(order)) {
+            *stop = None;
         }
         let flat = self.is_flat(instrument, market);
         if let Some(exit) = self.exit.as_mut().filter(|exit| exit.order == Some(order)) {
@@ -253,6 +267,9 @@ impl Image for Instance {
             leg.save(out);
         }
         out.put_option(self.trip);
+        for stop in self.stops {
+            out.put_option(stop);
+        }
     }
 
     fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
@@ -293,6 +310,9 @@ impl Image for Instance {
             *leg = Leg::load(from)?;
         }
         self.trip = from.take_option()?;
+        for stop in &mut self.stops {
+            *stop = from.take_option()?;
+        }
         Ok(())
     }
 }

@@ -92,9 +92,12 @@ fn renumbered(event: &Event, numbers: &[u16]) -> Event {
         | Body::Realised(_)
         | Body::Wake(_)
         | Body::CancelAll(_)
+        | Body::OrderAsked(_)
         | Body::OrderIntent(_)
         | Body::CancelIntent(_)
         | Body::OrderSent(_)
+        | Body::StopIntent(_)
+        | Body::StopSent(_)
         | Body::CancelSent(_)
         | Body::Settled(_) => *event,
     }

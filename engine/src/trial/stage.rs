@@ -104,7 +104,7 @@ impl World {
                 })
                 .to_vec(),
             sources: Vec::new(),
-            paper: PaperSetup { order_latency_ns: 0, response_latency_ns: 0 },
+            paper: PaperSetup::constant(0, 0),
             money: MoneySetup::plain(),
         };
         let checked = alone(checked, &test.block.text)?;

@@ -295,10 +295,14 @@ kinds! {
         /// Why.
         reason: FlowReason,
     }
-    /// The venue works an order.
+    /// The venue works an order, or keeps a protective stop.
     20 Input OrderAck {
         /// The order.
         order: OrderNo,
+        /// Whose it is.
+        strategy: StrategyId,
+        /// True for a protective stop: nobody before execution has heard of it.
+        stop: bool,
     }
     /// A fill of one of our orders.
     21 Input Fill {
@@ -329,6 +333,30 @@ kinds! {
         code: Code,
         /// How it ended.
         reason: DoneReason,
+    }
+    /// An order, or a cancel, that somebody asks for on behalf of a strategy: a script, a person.
+    /// It becomes a signal, and is judged as one.
+    23 Input OrderAsked {
+        /// Limit price.
+        price: Price,
+        /// Quantity.
+        qty: Qty,
+        /// Price at which what it opens is to be given up; 0 with `stopped` false.
+        stop: Price,
+        /// Time to live in nanoseconds, 0 for none.
+        ttl_ns: i64,
+        /// On whose behalf.
+        strategy: StrategyId,
+        /// What is asked for.
+        action: Action,
+        /// Side of the order.
+        side: Side,
+        /// Time in force.
+        tif: TimeInForce,
+        /// The venue rejects it rather than let it take.
+        post_only: bool,
+        /// A stop is given.
+        stopped: bool,
     }
     /// A rule of a strategy fired.
     30 Strategy Signal {
@@ -513,6 +541,8 @@ kinds! {
         reduces: bool,
         /// The venue rejects it rather than let it take.
         post_only: bool,
+        /// It closes what its strategy's own fills hold, and never does more.
+        exit: bool,
     }
     /// An order is to be cancelled.
     51 Execution CancelIntent {
@@ -520,6 +550,20 @@ kinds! {
         order: OrderNo,
         /// Why.
         reason: CancelReason,
+    }
+    /// A protective stop is to rest with the venue, or the one that rests there is to have this
+    /// trigger. It gives up what the strategy's own fills hold of the instrument.
+    52 Execution StopIntent {
+        /// The stop's own number; that of the first order whose fills it protects, marked.
+        order: OrderNo,
+        /// Price that triggers it.
+        trigger: Price,
+        /// The strategy.
+        strategy: StrategyId,
+        /// Side of the order that it becomes.
+        side: Side,
+        /// True when it was sent before: only its trigger changes, if it still rests.
+        moves: bool,
     }
     /// An order left through the gate.
     60 Egress OrderSent {
@@ -537,11 +581,28 @@ kinds! {
         reduces: bool,
         /// The venue rejects it rather than let it take.
         post_only: bool,
+        /// The strategy: the venue links a stop with what it protects.
+        strategy: StrategyId,
+        /// It closes what its strategy's own fills hold, and never does more.
+        exit: bool,
     }
     /// A cancel left through the gate.
     61 Egress CancelSent {
         /// The order.
         order: OrderNo,
+    }
+    /// A protective stop left through the gate.
+    62 Egress StopSent {
+        /// The stop.
+        order: OrderNo,
+        /// Price that triggers it.
+        trigger: Price,
+        /// The strategy whose position it protects.
+        strategy: StrategyId,
+        /// Side of the order that it becomes.
+        side: Side,
+        /// True when it was sent before: only its trigger changes, if it still rests.
+        moves: bool,
     }
     /// Feed has sent all of a message: each stage passes this on, and when it comes back feed may
     /// release the next message. Between stages only.

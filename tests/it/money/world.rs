@@ -264,7 +264,7 @@ fn setup(instruments: &[Instrument], carries: Carried) -> Setup {
         ],
         sources: Vec::new(),
         config: None,
-        paper: PaperSetup { order_latency_ns: 0, response_latency_ns: 0 },
+        paper: PaperSetup::constant(0, 0),
         traded: (0_u32..).zip(&INSTRUMENTS).filter(|(_, i)| i.traded).map(|(id, _)| id).collect(),
         money: MoneySetup {
             rates: vec![

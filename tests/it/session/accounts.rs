@@ -11,6 +11,7 @@ use std::path::Path;
 use engine::replay::Origin;
 use engine::session::Session;
 use engine::setup::Setup;
+use engine::setup::paper::LatencySetup;
 use model::event::{
     AccountOpened, BalanceChanged, Bar, Body, Decision, Event, Fill, OrderDone, PositionChanged,
     Quote, Realised, RiskState, Signal, Trade,
@@ -339,7 +340,10 @@ impl Books {
 
     /// 8: what our fills took of a trade, or of a tenth of a bar.
     fn meet(&mut self, event: &Event, at: usize, qty: &Exact) {
-        let moment = event.ts.0 - self.setup.paper.response_latency_ns;
+        let LatencySetup::Constant { ns } = self.setup.paper.response_latency else {
+            panic!("the sessions of this test have constant latencies");
+        };
+        let moment = event.ts.0 - ns;
         let met = self.market.iter_mut().rev();
         let Some(met) = met.into_iter().find(|met| met.instrument == at && met.ts <= moment) else {
             assert!(self.market.is_empty(), "a fill that met nothing: {event:?}");

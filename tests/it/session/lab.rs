@@ -75,7 +75,7 @@ pub(crate) fn generated(seed: u64, seconds: u64, texts: Vec<RulesText>) -> (Sess
             protect: Vec::new(),
         }],
         sources: vec![SourceSetup { ..market.describe() }],
-        paper: PaperSetup { order_latency_ns: 2_000_000, response_latency_ns: 2_000_000 },
+        paper: PaperSetup::constant(2_000_000, 2_000_000),
         traded: vec![0, 1],
         money: MoneySetup::plain(),
     };

@@ -1,0 +1,139 @@
+//! Scenarios: a market and orders in; verdicts, reports and balances out. One table each, in
+//! `tests/scenarios`, run in four ways that must agree: the stages stepped by hand, all on one
+//! thread, one thread each, and as replays of the journals just written.
+//!
+//! A file holds tables and comments; `#` begins a comment. A table:
+//!
+//! ```text
+//! scenario WORDS                 its name
+//!   setup KEY VALUE ...          what differs from the defaults, see `table::Terms`
+//!   rule TEXT                    a line of the risk block
+//!   MS EVENT ...                 in, milliseconds after 2026-01-05T00:00:00Z; or `DAY+MS`
+//!   = MS REPORT ...              out, all of them, in order
+//!   = WHAT ...                   after the last: balances, positions, the day's loss
+//! ```
+//!
+//! Events: `level bid|ask PRICE QTY`, `clear`, `quote BID QTY ASK QTY`, `trade PRICE QTY TAKER`,
+//! `bar OPEN HIGH LOW CLOSE VOLUME`, `state synced|gap`, `end` (time passes),
+//! `buy|sell NAME QTY at PRICE [ioc|fok] [post_only] [ttl MS] [stop PRICE] [exit] [by STRATEGY]`,
+//! `cancel entries|exits [by STRATEGY]`. Strategies are `a`, the default, `b` and `c`: they fire
+//! nothing themselves.
+//!
+//! Reports: `approve NAME QTY [CODE]`, `refuse NAME CODE`, `send NAME`, `cancel NAME` (both leave
+//! the gate), `ack NAME`, `fill NAME QTY at PRICE maker|taker fee AMOUNT ASSET`, `filled|cancelled|
+//! expired NAME QTY`, `rejected NAME CODE`, `latch CODE armed|ended`, `day DATE`. The stop of NAME
+//! is `NAME.stop`, one that took its place has a `'` more.
+
+use std::fmt::Write;
+
+use crate::session::lab::{assert_replays, assert_same_decisions, events, fused, journaled, split};
+
+mod report;
+mod stepper;
+mod table;
+
+use table::Table;
+
+/// All tables of a file run in all ways, and come to what they say.
+#[track_caller]
+fn check(file: &str) {
+    let path = tests::root().join("tests/scenarios").join(file);
+    check_text(&path, &std::fs::read_to_string(&path).expect("a file of scenarios"));
+}
+
+#[track_caller]
+fn check_text(path: &std::path::Path, text: &str) {
+    let tables = table::read(text);
+    assert!(!tables.is_empty(), "{} holds no scenario", path.display());
+    let mut wrong = String::new();
+    for table in &tables {
+        let found = run(table);
+        if found != table.expected {
+            writeln!(wrong, "scenario {}\n", table.name).unwrap();
+            for line in &found {
+                let mark = if table.expected.contains(line) { ' ' } else { '+' };
+                writeln!(wrong, "{mark} = {line}").unwrap();
+            }
+            for line in table.expected.iter().filter(|line| !found.contains(line)) {
+                writeln!(wrong, "- = {line}").unwrap();
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}:\n{wrong}", path.display());
+}
+
+/// Runs a table in all ways; returns what came out, which was the same in each.
+fn run(table: &Table) -> Vec<String> {
+    let session = table.session();
+    let stepped = stepper::run(&session, &mut table.source());
+    let scratch = tempfile::tempdir().unwrap();
+    let (one, many) = (scratch.path().join("fused"), scratch.path().join("split"));
+    let sink = journal::SinkKind::Pwrite;
+    let ran = journaled(&session, &mut table.source(), &one, sink, &fused());
+    let hash = ran.summary.decisions_hash;
+    let threads = journaled(&session, &mut table.source(), &many, sink, &split());
+    assert_eq!(threads.summary.decisions_hash, hash, "{}: split", table.name);
+    assert!(assert_same_decisions(&one, &many) > 0, "{}: nothing was decided", table.name);
+    assert_replays(&one, &split(), &hash);
+    assert_replays(&many, &fused(), &hash);
+    let journaled = events(&one);
+    assert_eq!(report::by_lane(&stepped), report::by_lane(&journaled), "{}: stepped", table.name);
+    report::lines(table, &session, &journaled)
+}
+
+#[test]
+fn orders_that_take() {
+    check("taking.txt");
+}
+
+#[test]
+fn orders_that_rest() {
+    check("resting.txt");
+}
+
+#[test]
+fn trades_alone_and_bars_alone() {
+    check("trades_and_bars.txt");
+}
+
+#[test]
+fn stops() {
+    check("stops.txt");
+}
+
+#[test]
+fn money_and_limits() {
+    check("money.txt");
+}
+
+/// The worked examples of docs/paper-fills.md are scenarios too.
+#[test]
+fn examples_of_the_document() {
+    let path = tests::root().join("docs/paper-fills.md");
+    let text = std::fs::read_to_string(&path).expect("the document");
+    let mut inside = false;
+    let mut tables = String::new();
+    for line in text.lines() {
+        if line.starts_with("```") {
+            inside = line == "```scenario";
+        } else if inside {
+            writeln!(tables, "{line}").unwrap();
+        }
+    }
+    check_text(&path, &tables);
+}
+
+/// A wrong expectation is found: the check can fail.
+#[test]
+#[should_panic(expected = "+ = 4 fill x 1.000 at 100.1 taker fee 0.05005 USDT")]
+fn a_wrong_expectation_is_told() {
+    check_text(
+        std::path::Path::new("wrong"),
+        "scenario wrong
+           0 level ask 100.1 5
+           0 level bid 100.0 5
+           1 buy x 1 at 100.1 ioc
+           9 end
+           = 4 fill x 2.000 at 100.1 taker fee 0.05005 USDT",
+    );
+}
