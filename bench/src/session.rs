@@ -145,7 +145,7 @@ pub fn generated(count: u64) -> anyhow::Result<(Session, Generated)> {
             protect: Vec::new(),
         }],
         sources: vec![market.describe()],
-        paper: PaperSetup { order_latency_ns: LATENCY_NS, response_latency_ns: LATENCY_NS },
+        paper: PaperSetup::constant(LATENCY_NS, LATENCY_NS),
         traded: vec![0, 1],
         money: MoneySetup::plain(),
     };

@@ -4,7 +4,7 @@
 //! trade, then the changes of its book (ten levels a side, under update ids without a gap), then
 //! its best prices under the same id. Prices follow a common factor and one of their own, each with
 //! a variance that feeds on itself, so that quiet and wild minutes come in clusters; both markets
-//! of a coin follow the same price. By [`script`], each half hour has a gap with its snapshot, a
+//! of a coin follow the same price. By `script`, each half hour has a gap with its snapshot, a
 //! silence, and a crash of more than 3 % in an instant.
 //!
 //! It is no forecast and reacts to nobody. Called by the demo, by tests and by benches.

@@ -1,8 +1,8 @@
 //! Latency: the points that a message passes, the intervals between them, and their histograms.
 //!
-//! Stations stamp points by a [`Counter`] that the caller gives; without one, as in replay, nothing
+//! Stations stamp points by a `Counter` that the caller gives; without one, as in replay, nothing
 //! is stamped and nothing is paid for. What is measured never enters an event, a decision or its
-//! hash: stamps travel beside the events, in the [`Trail`], a table in memory that all stages of a
+//! hash: stamps travel beside the events, in the `Trail`, a table in memory that all stages of a
 //! session share.
 //!
 //! Guarantees: no allocation, lock or system call where a point is stamped or an interval recorded;
@@ -11,7 +11,7 @@
 //! Why a table and not a lane of its own: an event stays one cache line, a stamp of a message that
 //! leads to nothing is a store into a line that nobody reads, and the rings between the stages
 //! carry not one event more. In lock step one message is in flight; the table has room for
-//! [`trail::MESSAGES`].
+//! `trail::MESSAGES`.
 
 /// What stamps are read from.
 pub mod counter;
