@@ -10,10 +10,12 @@ use dsl::typed::{Occasion, Trigger};
 use dsl::value::Truth;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::event::{BarExtra, Body, Event, Fill, Kind, Lane, OrderDone};
+use model::id::InstrumentId;
 use model::instrument::Instrument;
 use model::order::{Liquidity, Side};
 
 use crate::market::{ClosedBar, Market};
+use crate::portfolio::position::Position;
 use crate::portfolio::{asset_id, at};
 use crate::program::{Bound, BoundStrategy};
 use crate::setup::Setup;
@@ -145,6 +147,13 @@ impl Strategy {
             (self.reads_depth, self.markets.get_mut(index), self.instruments.get(index))
         {
             market.apply(event, facts);
+        }
+    }
+
+    /// Puts a position into the ledgers of the strategies on an instrument: what a test gives.
+    pub(crate) fn adopt(&mut self, instrument: InstrumentId, position: Position) {
+        for instance in self.instances.iter_mut().filter(|i| i.instrument == instrument) {
+            instance.ledger = position;
         }
     }
 

@@ -17,9 +17,12 @@ mod given;
 mod run;
 /// The world of one test.
 mod stage;
+/// Bars and books into the strategy stage.
+mod strategy;
 
 use run::Run;
 use stage::World;
+use strategy::Drill;
 
 /// What was expected, in the words of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,10 +174,24 @@ fn one(checked: &Checked, test: &Test, coverage: &mut [Covered]) -> Outcome {
     outcome
 }
 
-/// Runs a test of a strategy: the strategy stage has tests of its own until it is run here.
-fn strategy(_: &Checked, test: &Test) -> Option<(Failure, Span)> {
-    let why = "tests of strategies do not run in this version".to_owned();
-    Some((Failure::Broken(why), test.block.span))
+/// Runs a test of a strategy in the strategy stage of a session.
+fn strategy(checked: &Checked, test: &Test) -> Option<(Failure, Span)> {
+    let broken = |why: String| Some((Failure::Broken(why), test.title.span));
+    let world = match World::new(checked, test) {
+        Ok(world) => world,
+        Err(why) => return broken(why),
+    };
+    let Some(mut drill) = Drill::new(&world) else {
+        return broken("the strategy does not run on what the test names".to_owned());
+    };
+    for TestStatement { kind, span } in &test.statements {
+        match drill.step(kind) {
+            Ok(None) => {}
+            Ok(Some((wanted, found))) => return Some((Failure::Differs { wanted, found }, *span)),
+            Err(why) => return Some((Failure::Broken(why), *span)),
+        }
+    }
+    None
 }
 
 /// Returns the rules of all risk blocks, none of them tried.
