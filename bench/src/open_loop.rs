@@ -88,7 +88,7 @@ pub fn run(rate: u64, seconds: u64, journal: Option<&Path>) -> anyhow::Result<Ou
     let achieved = source.achieved().context("the schedule has an end")?;
     ensure!(ran.summary.orders > 0, "no order in {count} messages: nothing to measure");
     let sets = ran.finished.stations.take_latencies();
-    let latencies = Latencies::of(&sets, Basis::Intended, 1);
+    let latencies = Latencies::of(sets, Basis::Intended, 1);
     let row = |interval: Interval| {
         let found = latencies.rows().into_iter().find(|row| row.interval == interval);
         found.with_context(|| format!("no {} was measured", interval.name()))

@@ -45,7 +45,18 @@ pub(super) struct Chosen {
     pub(super) why: String,
 }
 
-/// How long the processor's counter is compared with the clock: two readings of the clock are a few
+/// What the clock and the processor's counter told at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sighting(u64, u64);
+
+impl Sighting {
+    /// Reads both.
+    pub(super) fn now() -> Self {
+        both()
+    }
+}
+
+/// How long, at least, the processor's counter is compared with the clock: two readings of the clock are a few
 /// tens of nanoseconds wide, so the rate is right to 0.01 %, a tenth of what a histogram tells
 /// apart.
 const CALIBRATION_NS: u64 = 2_000_000;
@@ -55,9 +66,10 @@ const TRIES: usize = 5;
 /// Chooses what latencies are read from: the processor's time stamp counter, which takes half of
 /// the time that the clock takes, where the kernel itself keeps time by it; it compares the
 /// counters of all processors for that, and takes another clock when they differ. Elsewhere the
-/// system's monotonic clock.
-pub(super) fn counter() -> Chosen {
-    match time_stamp_counter() {
+/// system's monotonic clock. `since` is best taken where a command begins: what it does before it
+/// measures is the time in which both are compared.
+pub(super) fn counter(since: Sighting) -> Chosen {
+    match time_stamp_counter(since) {
         Ok(counter) => {
             let why = "constant, nonstop, and the kernel's own clock source".to_owned();
             Chosen { counter, name: "tsc", why }
@@ -75,12 +87,12 @@ fn monotonic() -> u64 {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn time_stamp_counter() -> Result<Counter, String> {
+fn time_stamp_counter(_: Sighting) -> Result<Counter, String> {
     Err("this processor has no time stamp counter that is read here".to_owned())
 }
 
 #[cfg(target_arch = "x86_64")]
-fn time_stamp_counter() -> Result<Counter, String> {
+fn time_stamp_counter(since: Sighting) -> Result<Counter, String> {
     let told = |path: &str| {
         std::fs::read_to_string(path).map_err(|error| format!("unknown: {path}: {error}"))
     };
@@ -96,8 +108,8 @@ fn time_stamp_counter() -> Result<Counter, String> {
             return Err(format!("the processor does not tell {wanted}"));
         }
     }
-    let (clock_from, from) = both();
-    let (clock_to, to) = loop {
+    let Sighting(clock_from, from) = since;
+    let Sighting(clock_to, to) = loop {
         let now = both();
         if now.0.saturating_sub(clock_from) >= CALIBRATION_NS {
             break now;
@@ -108,17 +120,23 @@ fn time_stamp_counter() -> Result<Counter, String> {
         .ok_or_else(|| format!("the time stamp counter moved by {ticks} in {ns} ns"))
 }
 
+/// Returns the clock, which is all there is here.
+#[cfg(not(target_arch = "x86_64"))]
+fn both() -> Sighting {
+    Sighting(monotonic(), 0)
+}
+
 /// Returns the clock and the counter at one moment.
 #[cfg(target_arch = "x86_64")]
-fn both() -> (u64, u64) {
+fn both() -> Sighting {
     let read = || {
         let before = safe_arch::read_timestamp_counter();
         let clock = monotonic();
         let width = safe_arch::read_timestamp_counter().saturating_sub(before);
-        (width, (clock, before.saturating_add(width >> 1)))
+        (width, Sighting(clock, before.saturating_add(width >> 1)))
     };
     let tightest = (0..TRIES).map(|_| read()).min_by_key(|(width, _)| *width);
-    tightest.map_or((0, 0), |(_, both)| both)
+    tightest.map_or(Sighting(0, 0), |(_, both)| both)
 }
 
 #[cfg(test)]
@@ -127,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_counter_ticks_with_the_clock() {
-        let Chosen { counter, name, why } = counter();
+        let Chosen { counter, name, why } = counter(Sighting::now());
         let (clock, from) = (monotonic(), counter.now());
         while monotonic().saturating_sub(clock) < 3_000_000 {}
         let took = counter.ns(from, counter.now());

@@ -14,7 +14,7 @@ use engine::session::journaled::{JournalSpec, Ran};
 use journal::SinkKind;
 
 use super::cli::RunArgs;
-use super::clock::{self, Chosen};
+use super::clock::{self, Chosen, Sighting};
 use super::exit::Failure;
 use super::host;
 
@@ -29,12 +29,19 @@ pub(super) struct Wish {
     pub(super) how: String,
     /// Where to write each second's latencies.
     pub(super) log: Option<PathBuf>,
+    /// The clocks where the command began.
+    since: Sighting,
 }
 
 impl Wish {
     /// Returns what the options say.
     pub(super) fn of(run: &RunArgs) -> Self {
-        Self { how: run.latency.clone(), log: run.latency_log.clone() }
+        Self::new(&run.latency, run.latency_log.as_ref())
+    }
+
+    /// Returns what is wished from here on.
+    pub(super) fn new(how: &str, log: Option<&PathBuf>) -> Self {
+        Self { how: how.to_owned(), log: log.cloned(), since: Sighting::now() }
     }
 }
 
@@ -78,7 +85,7 @@ impl Measuring {
             "whole" => 1,
             _ => SAMPLED,
         };
-        let chosen = clock::counter();
+        let chosen = clock::counter(wish.since);
         let mut collector = None;
         let mut log = None;
         if let Some(path) = &wish.log {
@@ -117,7 +124,7 @@ impl Measuring {
         let Self { chosen, every, journal, host, log } = self;
         let sets = ran.finished.stations.take_latencies();
         let latencies = match log {
-            None => Latencies::of(&sets, Basis::Service, every),
+            None => Latencies::of(sets, Basis::Service, every),
             Some((thread, path)) => {
                 let set = thread.finish(sets).map_err(|error| {
                     let error = anyhow::Error::new(error);

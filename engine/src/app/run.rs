@@ -141,7 +141,7 @@ fn wanted(loaded: &Loaded) -> Result<Wanted<'_>, Failure> {
             sync: config.sync,
         },
         placement,
-        measured: Wish { how: config.latency.clone(), log: config.latency_log.clone() },
+        measured: Wish::new(&config.latency, config.latency_log.as_ref()),
         config: Some(loaded.hash.clone()),
     })
 }

@@ -38,6 +38,12 @@ impl Set {
         Self::with(|row| row == station)
     }
 
+    /// Returns a set without histograms, to put those of others together.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::with(|_| false)
+    }
+
     /// Returns the histograms of all stations.
     #[must_use]
     pub fn whole() -> Self {
@@ -69,6 +75,22 @@ impl Set {
         let all = INTERVALS.iter().zip(&self.histograms);
         all.filter_map(|(row, histogram)| Some((row.interval, histogram.as_ref()?)))
             .filter(|(_, histogram)| !histogram.is_empty())
+    }
+
+    /// Takes over what another set holds: a histogram that this one has not is moved, not copied.
+    pub fn take(&mut self, other: Self) {
+        let Self { histograms, span: _, backwards, lost } = other;
+        for (own, others) in self.histograms.iter_mut().zip(histograms) {
+            match (own, others) {
+                (_, None) => {}
+                (own @ None, others) => *own = others,
+                (Some(own), Some(others)) => {
+                    own.add(&others).ok();
+                }
+            }
+        }
+        self.backwards = self.backwards.saturating_add(backwards);
+        self.lost = self.lost.saturating_add(lost);
     }
 
     /// Adds what another set holds. The sizes are equal, so nothing can be lost by it.

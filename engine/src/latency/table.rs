@@ -62,10 +62,10 @@ impl Row {
 
 impl Latencies {
     /// Puts the sets of all threads together.
-    pub fn of<'a>(sets: impl IntoIterator<Item = &'a Set>, basis: Basis, every: u64) -> Self {
-        let mut whole = Set::whole();
+    pub fn of(sets: impl IntoIterator<Item = Set>, basis: Basis, every: u64) -> Self {
+        let mut whole = Set::none();
         for set in sets {
-            whole.add(set);
+            whole.take(set);
         }
         Self { set: whole, basis, every }
     }

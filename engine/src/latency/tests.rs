@@ -176,7 +176,7 @@ fn a_deep_percentile_needs_a_million_samples() {
     for ns in 1..1_000_000 {
         set.record(Interval::TickQuiet, ns);
     }
-    let rows = |set: &Set| Latencies::of([set], Basis::Service, 1).rows();
+    let rows = |set: &Set| Latencies::of([set.clone()], Basis::Service, 1).rows();
     assert_eq!(rows(&set)[0].p99_99, None);
     set.record(Interval::TickQuiet, 100_000_000_000_000);
     let row = rows(&set)[0];

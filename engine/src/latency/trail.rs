@@ -9,8 +9,9 @@ use crossbeam_utils::CachePadded;
 use crate::stage::OUT_MAX;
 use crate::sync::{AtomicU64, Ordering};
 
-/// LIMIT: messages in flight of which the stamps are kept. Lock step has one.
-pub const MESSAGES: usize = 64;
+/// LIMIT: messages in flight of which the stamps are kept. Lock step has one; a table of many would
+/// take from every message a cache line that books and rules need.
+pub const MESSAGES: usize = 4;
 /// LIMIT: signals and verdicts of which the stamps are kept: more than one step can put out, so
 /// that none is overwritten before it is read.
 pub const ORDERS: usize = 4_096;

@@ -34,7 +34,7 @@ fn made() -> u64 {
 
 fn latencies(ran: &mut Ran, every: u64) -> Latencies {
     let sets = ran.finished.stations.take_latencies();
-    Latencies::of(&sets, Basis::Service, every)
+    Latencies::of(sets, Basis::Service, every)
 }
 
 fn count(latencies: &Latencies, interval: Interval) -> u64 {
