@@ -285,6 +285,7 @@ impl Series {
         }
     }
 
+    #[inline]
     fn advance(&mut self, inputs: [i128; INPUTS_MAX]) -> Value {
         let [input, ..] = inputs;
         match self {

@@ -45,7 +45,8 @@ pub(crate) const RESERVED: &str = "rules risk strategy test invariant param stat
 
 /// Tells whether a word is in a list of words between spaces.
 pub(crate) fn is_in(list: &str, word: &str) -> bool {
-    list.split(' ').any(|known| known == word)
+    // By bytes: a search for the next space takes longer than a word has letters.
+    list.as_bytes().split(|byte| *byte == b' ').any(|known| known == word.as_bytes())
 }
 
 /// What came out of one text.

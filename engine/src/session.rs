@@ -507,6 +507,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Does what comes next; false when nothing does.
+    #[inline]
     fn step(&mut self, source: &mut dyn Source) -> Result<bool, SessionError> {
         let data = source.peek();
         if data.is_none() {

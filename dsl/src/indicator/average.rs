@@ -169,10 +169,13 @@ impl Ema {
         // Whole part and fraction apart, because the product of both would need 144 bits. The whole
         // part times a million is even, so halves of the fraction go to the even neighbour.
         let (whole, fraction) = (bits >> 64, bits & ((1 << 64) - 1));
-        let fine = fraction.checked_mul(FINER_ONE);
-        let fine = fine.and_then(|fine| div_round(fine, 1 << 64, Rounding::HalfEven));
-        let number = whole.checked_mul(FINER_ONE).zip(fine);
-        Value::known(number.map_or(0, |(whole, fine)| whole.saturating_add(fine)))
+        let fine = fraction.saturating_mul(FINER_ONE);
+        // Not negative, so a shift is the division by 2^64, without the time that one takes.
+        let (down, rest) = (fine >> 64, fine & ((1 << 64) - 1));
+        let up = rest > 1 << 63 || rest == 1 << 63 && down & 1 == 1;
+        let fine = down.saturating_add(i128::from(up));
+        let number = whole.checked_mul(FINER_ONE);
+        Value::known(number.map_or(0, |whole| whole.saturating_add(fine)))
     }
 }
 

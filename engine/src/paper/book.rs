@@ -86,6 +86,7 @@ impl Consumed {
     }
 
     /// Forgets a level that was updated.
+    #[inline(never)]
     fn renew(&mut self, place: Place) {
         if let Ok(at) = self.levels.binary_search_by_key(&place, |level| level.0) {
             self.levels.remove(at);
@@ -188,6 +189,7 @@ pub(super) fn offered(
 }
 
 /// Applies an update of one level of a book.
+#[inline]
 pub(super) fn on_level(
     market: &Market,
     desk: &mut Desk,
@@ -196,14 +198,28 @@ pub(super) fn on_level(
     level: &BookLevel,
 ) {
     let place = (market.id, level.side, level.price);
-    consumed.renew(place);
-    if !desk.has_orders(market.id) {
-        return;
+    if !consumed.levels.is_empty() {
+        consumed.renew(place);
     }
+    if desk.has_orders(market.id) {
+        meet_level(market, desk, consumed, books, place);
+    }
+}
+
+/// Apart, since most levels change where we have no order.
+#[inline(never)]
+fn meet_level(
+    market: &Market,
+    desk: &mut Desk,
+    consumed: &mut Consumed,
+    books: &[Book],
+    place: Place,
+) {
+    let (_, side, price) = place;
     // The book's word, not the event's: a level that the book has no room for is not displayed.
     let book = usize::try_from(market.id.0).ok().and_then(|id| books.get(id));
-    let shown = book.map_or(Qty(0), |book| book.qty_at(level.side, level.price));
-    shorten(market, desk, level.side, level.price, shown.0);
+    let shown = book.map_or(Qty(0), |book| book.qty_at(side, price));
+    shorten(market, desk, side, price, shown.0);
     cross(market, desk, consumed, place, shown);
 }
 
@@ -285,15 +301,21 @@ pub(super) fn trigger_by_trade(
 }
 
 /// Triggers the protective stops that the touch reaches, where the data has no trades.
+#[inline]
 pub(super) fn trigger_by_touch(
     market: &Market,
     desk: &mut Desk,
     consumed: &mut Consumed,
     books: &[Book],
 ) {
-    if market.trades || desk.stops.len() == 0 {
-        return;
+    if !market.trades && desk.stops.len() > 0 {
+        trigger_touched(market, desk, consumed, books);
     }
+}
+
+/// Apart, since there is rarely a stop.
+#[inline(never)]
+fn trigger_touched(market: &Market, desk: &mut Desk, consumed: &mut Consumed, books: &[Book]) {
     let price = |side: Side| best(market, books, side.opposite());
     let bound = |stop: &Stop| price(stop.side);
     while let Some((at, _)) = stops::trigger(market, desk, price, bound) {

@@ -349,15 +349,21 @@ impl Desk {
     #[inline]
     pub(super) fn tidy(&mut self, markets: &[Market]) {
         if self.untidy {
-            while let Some(at) = self.idle_order(markets) {
-                self.end(at, DoneReason::Cancelled, Reject::ReduceOnly.into());
-            }
-            self.orders.retain(|order| order.place != Place::Ended);
-            while let Some(stop) = self.idle_stop(markets) {
-                self.end_stop(stop);
-            }
-            self.untidy = false;
+            self.clear_up(markets);
         }
+    }
+
+    /// Apart, so that the many acts that end nothing pay for a look only.
+    #[inline(never)]
+    fn clear_up(&mut self, markets: &[Market]) {
+        while let Some(at) = self.idle_order(markets) {
+            self.end(at, DoneReason::Cancelled, Reject::ReduceOnly.into());
+        }
+        self.orders.retain(|order| order.place != Place::Ended);
+        while let Some(stop) = self.idle_stop(markets) {
+            self.end_stop(stop);
+        }
+        self.untidy = false;
     }
 
     fn report(&mut self, instrument: InstrumentId, order: OrderNo, body: Body) {

@@ -106,7 +106,7 @@ impl Ladder {
     }
 
     /// Sets the quantity at a price; none or less removes the level. Returns what stood there.
-    #[inline]
+    #[inline(always)]
     pub(super) fn set(&mut self, price: i64, qty: i64) -> i64 {
         let key = price.saturating_mul(self.sign);
         let qty = qty.max(0);
@@ -147,7 +147,7 @@ impl Ladder {
 
     /// Finds a key from where the last search ended: in the window around it without a branch a
     /// key, beyond it in steps that double, then by halves.
-    #[inline]
+    #[inline(always)]
     fn find(&mut self, key: i64) -> Result<usize, usize> {
         let len = self.keys.len();
         let (mut low, mut high) = (0, len);
