@@ -46,6 +46,8 @@ mod run;
 mod show;
 /// `engine slo`.
 mod slo;
+/// The demonstration that runs without arguments.
+mod tour;
 /// Options of the simulated venue.
 mod venue;
 /// Progress, and the signals that end a session.

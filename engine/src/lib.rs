@@ -47,6 +47,8 @@ pub mod program;
 pub mod recorder;
 /// Decisions computed again from a journal.
 pub mod replay;
+/// A session's stages, computed again while it still writes its journal.
+pub mod replica;
 /// The risk stage: verdicts, portfolio, latches.
 pub mod risk;
 /// A session put together and run.

@@ -152,7 +152,12 @@ impl<G: Given> Risk<G> {
         &self.portfolio
     }
 
-    fn view(&self) -> View<'_> {
+    /// Returns the latches that are armed, each with its instrument.
+    pub(crate) fn armed(&self) -> impl Iterator<Item = (model::reject::Code, InstrumentId)> + '_ {
+        self.latches.armed()
+    }
+
+    pub(crate) fn view(&self) -> View<'_> {
         View { instruments: &self.instruments, markets: &self.markets, now: self.now }
     }
 

@@ -12,3 +12,4 @@ mod measured;
 mod prefix;
 mod rerun;
 mod signals;
+mod tour;

@@ -10,6 +10,7 @@ mod generated;
 pub(crate) mod lab;
 mod latency;
 mod merged;
+mod replica;
 mod resume;
 mod strategies;
 mod tampered;

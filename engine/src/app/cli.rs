@@ -46,9 +46,12 @@ pub(super) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Run a paper session on the built-in market.
+    /// Run a paper session on the built-in market. Without options but --seed: a demonstration, in
+    /// which the engine is also killed, brought back and replayed.
     #[command(after_help = "\
 Examples:
+  engine demo --seed 7                            the demonstration, 45 seconds
+  engine demo --seed 7 --speed max                one session, as fast as it goes
   engine demo --seed 7 --seconds 600
   engine demo --resume sluice-data/journal/DIR    go on with a session that was killed")]
     Demo(DemoArgs),
@@ -115,7 +118,7 @@ pub(super) struct SloArgs {
 }
 
 /// Options of `demo`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub(super) struct DemoArgs {
     /// Seed of the market.
     #[arg(long, default_value_t = DEMO_SEED)]
@@ -124,9 +127,9 @@ pub(super) struct DemoArgs {
     #[arg(long, default_value_t = DEMO_SECONDS)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(super) seconds: u64,
-    /// Pace of the market: real, max, or so many times as fast as real.
-    #[arg(long, default_value = "max", value_name = "N|max|real")]
-    pub(super) speed: Speed,
+    /// Pace of the market: real, max, or so many times as fast as real; default: max.
+    #[arg(long, value_name = "N|max|real")]
+    pub(super) speed: Option<Speed>,
     /// Rules to run instead of the shipped ones.
     #[arg(long, num_args = 1.., value_name = "PATH")]
     pub(super) rules: Vec<PathBuf>,
@@ -162,7 +165,15 @@ impl Default for DemoArgs {
             bar_fill: DEFAULT_BAR_FILL.to_owned(),
         };
         let (seed, seconds) = (DEMO_SEED, DEMO_SECONDS);
-        Self { seed, seconds, speed: Speed::Max, rules: Vec::new(), resume: None, run }
+        Self { seed, seconds, speed: None, rules: Vec::new(), resume: None, run }
+    }
+}
+
+impl DemoArgs {
+    /// Tells whether the whole demonstration is wanted: no option but its seed. Any other option is
+    /// one of a single session.
+    pub(super) fn is_tour(&self) -> bool {
+        *self == Self { seed: self.seed, ..Self::default() }
     }
 }
 
@@ -203,7 +214,7 @@ pub(super) struct BacktestArgs {
 }
 
 /// How a session is run.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub(super) struct RunArgs {
     /// Where to journal, or `none`; default: a new folder below the data folder.
     #[arg(long, value_name = "DIR|none")]

@@ -6,17 +6,21 @@ use super::cli::{Cli, DemoArgs};
 use super::data::Request;
 use super::exit::{Failure, Finding};
 use super::latency::Wish;
+use super::pace::Speed;
 use super::plan::{Asked, Journaling, Market, Wanted, placement};
 use super::quote::quoted;
 use super::run::Done;
-use super::show;
 use super::venue;
+use super::{show, tour};
 
 /// Runs the command.
 ///
 /// # Errors
 /// [`Failure`] when the session cannot be built or run.
 pub(super) fn run(cli: &Cli, args: &DemoArgs) -> Result<Finding, Failure> {
+    if !cli.json && args.is_tour() {
+        return tour::run(cli, args);
+    }
     let wanted = Wanted {
         asked: Asked::Options,
         heading: Some("Paper money on a generated market: no network, nothing at risk."),
@@ -24,7 +28,7 @@ pub(super) fn run(cli: &Cli, args: &DemoArgs) -> Result<Finding, Failure> {
         mode: Mode::Demo,
         seed: args.seed,
         market: Market::Generated(args.seconds, Request::default()),
-        speed: args.speed,
+        speed: args.speed.unwrap_or(Speed::Max),
         rules: args.rules.clone(),
         reporting: "USDT".to_owned(),
         kind: None,

@@ -336,6 +336,12 @@ impl Latches {
         }
     }
 
+    /// Returns the latches that are armed, each with its instrument.
+    pub(super) fn armed(&self) -> impl Iterator<Item = (Code, InstrumentId)> + '_ {
+        let armed = self.slots.iter().filter(|slot| matches!(slot.phase, Phase::Armed(_)));
+        armed.map(|slot| (slot.code, slot.instrument.unwrap_or(NO_INSTRUMENT)))
+    }
+
     /// Returns what all armed latches together allow.
     pub(super) fn standing_of_all(&self) -> super::Standing {
         let armed = self.slots.iter().filter(|slot| matches!(slot.phase, Phase::Armed(_)));

@@ -117,7 +117,7 @@ fn engine_without_arguments_runs_the_demo() {
     let journal = result["journal"].as_str().unwrap();
     assert!(journal.starts_with("sluice-data/journal/demo-"), "{journal}");
     assert!(folder.path().join(journal).join("00000000.slj").is_file());
-    let shown = engine(folder.path(), "demo --data-dir elsewhere");
+    let shown = engine(folder.path(), "demo --speed max --data-dir elsewhere");
     assert_eq!(shown.code, Some(0), "{shown:?}");
     let hash = result["decisions_hash"].as_str().unwrap();
     assert!(shown.stdout.contains(hash), "the demo is another session: {}", shown.stdout);
