@@ -196,7 +196,7 @@ impl Tour<'_> {
             replica.follow(Seq(u64::MAX), |event| {
                 let object = words.object(event);
                 if let Some(told) = acts.see(event, &object, &strategies) {
-                    screen.say(&told);
+                    screen.act(&told);
                 }
                 screen.see(event, &object);
             })?;
@@ -249,7 +249,7 @@ impl Tour<'_> {
             was.latches.len(),
             before.image().len()
         );
-        self.screen.say(&self.acts.done(Act::Resume, &evidence));
+        self.screen.act(&self.acts.done(Act::Resume, &evidence));
         Ok(())
     }
 
@@ -275,7 +275,7 @@ impl Tour<'_> {
             [(_, count, fused), (_, _, split)] if fused == split => {
                 let hash: String = fused.chars().take(16).collect();
                 let evidence = format!("{count} decisions, hash {hash}, fused and split");
-                self.screen.say(&self.acts.done(Act::Replay, &evidence));
+                self.screen.act(&self.acts.done(Act::Replay, &evidence));
             }
             _ => self.acts.fail(Act::Replay, "fused and split have different hashes"),
         }

@@ -68,7 +68,14 @@ impl Screen {
         }
     }
 
-    /// Tells something that has happened.
+    /// Tells that an act is complete, where no screen shows all of them.
+    pub(super) fn act(&mut self, text: &str) {
+        if self.term.is_none() {
+            show::out(text);
+        }
+    }
+
+    /// Tells something that has happened beside the acts.
     pub(super) fn say(&mut self, text: &str) {
         if self.term.is_none() {
             show::out(text);
@@ -185,7 +192,6 @@ impl Screen {
         lines.push(row("latency", self.latency.clone()));
         lines.push(String::new());
         lines.extend(acts.lines());
-        lines.push(String::new());
         lines.extend(self.news.iter().cloned());
         lines
     }
