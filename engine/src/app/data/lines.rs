@@ -12,7 +12,7 @@ use flate2::bufread::MultiGzDecoder;
 use memchr::memchr;
 
 /// Decoded bytes that are read at a time: large, so that few lines have to be moved to the front.
-const BUFFER_BYTES: usize = 512 << 10;
+const BUFFER_BYTES: usize = 128 << 10;
 /// Compressed bytes that are read at a time.
 const INPUT_BYTES: usize = 256 << 10;
 /// LIMIT: longest line, above the largest venue message with its stamp and label. A longer one is
