@@ -5,6 +5,9 @@ use model::reject::REJECTS;
 
 use super::tree::{File, clean, sees};
 
+/// The book's table of contents, whose headings are those of its parts.
+const CONTENTS: &str = "docs/SUMMARY.md";
+
 /// Returns the lines of a page outside of code blocks, numbered from 1.
 fn prose(file: &File) -> Vec<(usize, &str)> {
     let mut is_code = false;
@@ -21,7 +24,8 @@ fn prose(file: &File) -> Vec<(usize, &str)> {
 
 fn headings(file: &File) -> Vec<String> {
     let count = prose(file).iter().filter(|(_, line)| line.starts_with("# ")).count();
-    let is_wrong = file.is("md") && count != 1;
+    let is_contents = file.path == CONTENTS;
+    let is_wrong = file.is("md") && !is_contents && count != 1;
     let text = || format!("{}: {count} headings of the first rank, not one", file.path);
     is_wrong.then(text).into_iter().collect()
 }
@@ -84,6 +88,21 @@ fn links_inside_the_tree_lead_somewhere() {
     let good = "[a](unsafe.md#why) [b](../Cargo.toml) [c](https://a.example/x.md) [d](#here)";
     sees(dead_links, "docs/a.md", "see [this](nowhere.md)", good);
     sees(dead_links, "docs/a.md", "see [this](unsafe.md) and [that](../nowhere/)", good);
+}
+
+#[test]
+fn the_book_lists_each_page_once() {
+    let root = tests::root();
+    let contents = std::fs::read_to_string(root.join(CONTENTS)).unwrap();
+    let mut listed: Vec<&str> = contents.lines().flat_map(targets).collect();
+    listed.sort_unstable();
+    let mut pages: Vec<String> = std::fs::read_dir(root.join("docs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".md") && !CONTENTS.ends_with(name.as_str()))
+        .collect();
+    pages.sort_unstable();
+    assert_eq!(listed, pages, "{CONTENTS} beside the pages of docs/");
 }
 
 #[test]
