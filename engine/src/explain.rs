@@ -375,7 +375,7 @@ impl<'a> Asked<'a> {
             Reject::CapRecheck => &[Field::OrderQty, Field::OrderValue],
             Reject::ReduceOnly => &[Field::OrderQty, Field::PositionQty, Field::OrderReduces],
             Reject::PostOnly => &[Field::OrderPrice, Field::BookBid, Field::BookAsk],
-            Reject::TooManyOpen | Reject::Overflow | Reject::Closing => &[],
+            Reject::TooManyOpen | Reject::Overflow | Reject::Closing | Reject::Unbooked => &[],
         };
         for field in fields {
             self.field(*field, None);

@@ -328,7 +328,7 @@ impl<G: Given> Stage for Risk<G> {
             Body::Funding(funding) => self.funding(event, &funding, out),
             Body::FxRate(rate) => self.fx_rate(event, &rate, out),
             Body::CashFlow(flow) => self.cash_flow(event, &flow, out),
-            Body::BadInput(bad) => self.bad_input(event, &bad),
+            Body::BadInput(bad) => self.bad_input(event, &bad, out),
             Body::SessionStart(_) | Body::Liquidate(_) => {}
             Body::Decision(_)
             | Body::DecisionRules(_)

@@ -53,6 +53,8 @@ pub struct Strategy {
     extra: BarExtra,
     /// What each strategy remembers, by its id.
     memories: Vec<Memory>,
+    /// Number of the week of the last day that began.
+    week: Option<i32>,
     /// Orders of the seq at hand so far.
     ordinal: u16,
     /// Events that entered.
@@ -63,7 +65,7 @@ pub struct Strategy {
 }
 
 /// Version of the state image.
-const IMAGE_VERSION: u32 = 5;
+const IMAGE_VERSION: u32 = 6;
 
 impl Strategy {
     /// Builds the stage for a session.
@@ -113,6 +115,7 @@ impl Strategy {
             by_instrument,
             extra: BarExtra::default(),
             memories,
+            week: None,
             ordinal: 0,
             events: 0,
             ignored: 0,
@@ -177,8 +180,12 @@ impl Strategy {
                 }
             }
             Body::DayRoll(roll) => {
+                // Monday may have passed while the session was down.
+                let week = roll.date.week();
+                let turns = self.week.is_some_and(|known| known != week);
+                self.week = Some(week);
                 for memory in &mut self.memories {
-                    memory.roll(roll.date.is_monday());
+                    memory.roll(turns);
                 }
             }
             Body::OrderDone(done) => {
@@ -403,6 +410,7 @@ impl Image for Strategy {
         out.put(IMAGE_VERSION);
         out.put(self.events);
         out.put(self.ignored);
+        out.put_option(self.week);
         for market in &self.markets {
             market.save(out);
         }
@@ -420,6 +428,7 @@ impl Image for Strategy {
         from.expect_version(IMAGE_VERSION)?;
         self.events = from.take()?;
         self.ignored = from.take()?;
+        self.week = from.take_option()?;
         for market in &mut self.markets {
             market.load(from)?;
         }

@@ -46,10 +46,12 @@ pub enum Reject {
     Doubtful = 18,
     /// A size is a share of capital, and the strategy's capital is not known.
     NoCapital = 20,
+    /// A fill or a liquidation could not be booked: what is held is not known.
+    Unbooked = 22,
 }
 
 /// All built-in reasons with their names as people see them.
-pub const REJECTS: [(Reject, &str, &str); 18] = [
+pub const REJECTS: [(Reject, &str, &str); 19] = [
     (Reject::NoPrice, "NO_PRICE", "no price is known to value the order with"),
     (Reject::OffTick, "OFF_TICK", "the price is not a multiple of the tick"),
     (Reject::OffLot, "OFF_LOT", "the quantity is not a multiple of the lot"),
@@ -68,6 +70,7 @@ pub const REJECTS: [(Reject, &str, &str); 18] = [
     (Reject::Liquidated, "LIQUIDATED", "the venue had to close positions: only exits pass"),
     (Reject::Doubtful, "DOUBTFUL", "a payment or a balance is not known: only exits pass"),
     (Reject::NoCapital, "NO_CAPITAL", "a share of capital, and the strategy's is not known"),
+    (Reject::Unbooked, "UNBOOKED", "a fill could not be booked: what is held is not known"),
 ];
 
 /// Why an order was refused or cut; 0 means for no reason.
@@ -116,7 +119,8 @@ impl From<Reject> for Code {
         | Reject::Leverage
         | Reject::Liquidated
         | Reject::Doubtful
-        | Reject::NoCapital) = reject;
+        | Reject::NoCapital
+        | Reject::Unbooked) = reject;
         Self(reject as u16)
     }
 }

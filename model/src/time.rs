@@ -58,12 +58,6 @@ impl Date {
         Nanos(i64::from(self.0).saturating_mul(DAY_NS))
     }
 
-    /// Tells whether the date is a Monday, on which the trading week opens.
-    #[must_use]
-    pub fn is_monday(self) -> bool {
-        self.0.saturating_add(3).rem_euclid(7) == 0
-    }
-
     /// Returns the number of the trading week, which opens on Mondays.
     #[must_use]
     pub fn week(self) -> i32 {
@@ -101,7 +95,6 @@ mod tests {
         assert_eq!(noon.date().to_string(), "2020-03-12");
         assert_eq!(noon.date().start(), noon.plus(-DAY_NS / 2));
         let monday = Nanos::parse("2020-03-16T00:00:00Z").unwrap().date();
-        assert!(monday.is_monday() && !noon.date().is_monday());
         assert_eq!(monday.week(), noon.date().week() + 1);
         assert_eq!(Date(monday.0 - 1).week(), noon.date().week(), "Sunday ends a week");
         assert_eq!(Date(monday.0 + 6).week(), monday.week());

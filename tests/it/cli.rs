@@ -9,6 +9,7 @@ mod help;
 mod hostile;
 mod journal;
 mod measured;
+mod money;
 mod prefix;
 mod rerun;
 mod signals;

@@ -14,15 +14,17 @@
 //! ```
 //!
 //! Events: `level bid|ask PRICE QTY`, `clear`, `quote BID QTY ASK QTY`, `trade PRICE QTY TAKER`,
-//! `bar OPEN HIGH LOW CLOSE VOLUME`, `state synced|gap`, `end` (time passes),
+//! `bar OPEN HIGH LOW CLOSE VOLUME`, `state synced|gap`, `end` (time passes), `mark PRICE` (as the
+//! venue publishes it), `funding RATE at PRICE`, `flow AMOUNT ASSET REASON`,
 //! `buy|sell NAME QTY at PRICE [ioc|fok] [post_only] [ttl MS] [stop PRICE] [exit] [by STRATEGY]`,
 //! `cancel entries|exits [by STRATEGY]`. Strategies are `a`, the default, `b` and `c`: they fire
 //! nothing themselves.
 //!
 //! Reports: `approve NAME QTY [CODE]`, `refuse NAME CODE`, `send NAME`, `cancel NAME` (both leave
 //! the gate), `ack NAME`, `fill NAME QTY at PRICE maker|taker fee AMOUNT ASSET`, `filled|cancelled|
-//! expired NAME QTY`, `rejected NAME CODE`, `latch CODE armed|ended`, `day DATE`. The stop of NAME
-//! is `NAME.stop`, one that took its place has a `'` more.
+//! expired NAME QTY`, `rejected NAME CODE`, `latch CODE armed|ended`, `day equity AMOUNT`, with
+//! `unknown` behind it where it is the last one known. The stop of NAME is `NAME.stop`, one that
+//! took its place has a `'` more; the order by which the venue liquidates is `venue`.
 
 use std::fmt::Write;
 
@@ -104,6 +106,16 @@ fn stops() {
 #[test]
 fn money_and_limits() {
     check("money.txt");
+}
+
+#[test]
+fn days_that_begin() {
+    check("days.txt");
+}
+
+#[test]
+fn contracts_and_their_margin() {
+    check("contracts.txt");
 }
 
 /// The worked examples of docs/paper-fills.md are scenarios too.

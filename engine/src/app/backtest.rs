@@ -8,7 +8,7 @@ use super::data::{DataArg, Request};
 use super::exit::{Failure, Finding};
 use super::latency::Wish;
 use super::pace::Speed;
-use super::plan::{Asked, Journaling, Market, Wanted, capital, placement};
+use super::plan::{Asked, Journaling, Market, MoneyWanted, Wanted, capital, placement};
 use super::quote::quoted;
 use super::run::Done;
 use super::show;
@@ -36,6 +36,7 @@ pub(super) fn run(cli: &Cli, args: &BacktestArgs) -> Result<Finding, Failure> {
         reporting: args.reporting.clone(),
         kind: None,
         balances: vec![(args.reporting.clone(), capital(&args.capital)?)],
+        money: MoneyWanted::plain(),
         symbols,
         paper: venue::constants(&args.run, args.seed)?,
         journal: Journaling::of(&args.run),

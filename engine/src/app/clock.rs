@@ -56,9 +56,9 @@ impl Sighting {
     }
 }
 
-/// How long, at least, the processor's counter is compared with the clock: two readings of the clock are a few
-/// tens of nanoseconds wide, so the rate is right to 0.01 %, a tenth of what a histogram tells
-/// apart.
+/// How long, at least, the processor's counter is compared with the clock: two readings of that are
+/// a few tens of nanoseconds wide, so the rate is right to 0.01 %, a tenth of what a histogram
+/// tells apart.
 const CALIBRATION_NS: u64 = 2_000_000;
 /// Readings of which the tightest counts.
 const TRIES: usize = 5;

@@ -7,7 +7,7 @@ use super::data::Request;
 use super::exit::{Failure, Finding};
 use super::latency::Wish;
 use super::pace::Speed;
-use super::plan::{Asked, Journaling, Market, Wanted, placement};
+use super::plan::{Asked, Journaling, Market, MoneyWanted, Wanted, placement};
 use super::quote::quoted;
 use super::run::Done;
 use super::venue;
@@ -33,6 +33,7 @@ pub(super) fn run(cli: &Cli, args: &DemoArgs) -> Result<Finding, Failure> {
         reporting: "USDT".to_owned(),
         kind: None,
         balances: Vec::new(),
+        money: MoneyWanted::plain(),
         symbols: Vec::new(),
         paper: venue::constants(&args.run, args.seed)?,
         journal: Journaling::of(&args.run),

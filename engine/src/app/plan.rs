@@ -10,8 +10,7 @@ use engine::program::{Checked, candidates};
 use engine::session::journaled::{JournalSpec, is_taken};
 use engine::session::run_id;
 use engine::setup::{
-    AccountSetup, Carried, InstrumentSetup, Mode, MoneySetup, PaperSetup, SEMANTICS, Setup,
-    SourceSetup,
+    AccountSetup, Carried, InstrumentSetup, Mode, PaperSetup, SEMANTICS, Setup, SourceSetup,
 };
 use engine::topology::{Placement, available_cores, place};
 use journal::SinkKind;
@@ -27,6 +26,11 @@ use super::data::Request;
 use super::exit::Failure;
 use super::latency::Wish;
 use super::pace::Speed;
+
+/// Rates, capitals, and what is protected.
+mod money;
+
+pub(super) use money::{MoneyWanted, RateWanted};
 
 /// Who asked: whose words a refusal uses.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +88,8 @@ pub(super) struct Wanted<'a> {
     pub(super) kind: Option<AccountKind>,
     /// Opening balances of each account in 1e-9; empty: the default.
     pub(super) balances: Vec<(String, i128)>,
+    /// Rates, what strategies may use, what is protected.
+    pub(super) money: MoneyWanted,
     /// Instruments that may be traded; empty: all that the rules name.
     pub(super) symbols: Vec<Symbol>,
     /// The simulated venue's constants.
@@ -99,7 +105,7 @@ pub(super) struct Wanted<'a> {
 }
 
 /// Opening balance of an account of which nothing is said, in the reporting asset.
-const BALANCE: Money = Money::units(10_000);
+pub(super) const BALANCE: Money = Money::units(10_000);
 
 impl Asked<'_> {
     /// Refuses what an option or a key asks for.
@@ -131,16 +137,13 @@ impl Wanted<'_> {
         let instruments: Vec<Instrument> = found.iter().map(|(i, _)| i.clone()).collect();
         let traded = self.traded(&instruments, checked)?;
         let accounts = self.accounts(&instruments, &traded)?;
-        let mut assets = vec![self.reporting.clone()];
-        let named = instruments.iter().flat_map(|one| {
-            [one.symbol.base.clone(), one.symbol.quote.clone(), one.settle.clone()]
-        });
-        let held = accounts.iter().flat_map(|account| account.balances.iter());
-        for asset in named.chain(held.map(|(asset, _)| asset.clone())) {
-            if !assets.contains(&asset) {
-                assets.push(asset);
-            }
-        }
+        let held: Vec<&str> = accounts
+            .iter()
+            .flat_map(|account| account.balances.iter())
+            .map(|(asset, _)| asset.as_str())
+            .collect();
+        let assets = self.assets(&instruments, &held);
+        let money = self.money(&instruments, checked)?;
         let described = found.iter().map(|(one, carries)| InstrumentSetup::of(one, *carries));
         let mut setup = Setup {
             semantics: SEMANTICS,
@@ -155,7 +158,7 @@ impl Wanted<'_> {
             sources,
             paper: self.paper.clone(),
             traded,
-            money: MoneySetup::plain(),
+            money,
         };
         setup.run_id = format!("{:032x}", run_id(&setup, &checked.sources).0);
         Ok(setup)
@@ -240,12 +243,19 @@ impl Wanted<'_> {
             let id = model::id::InstrumentId(*id);
             let Some(instrument) = engine::portfolio::at(instruments, id) else { continue };
             let Instrument { symbol, settle, .. } = instrument;
-            if *settle != self.reporting {
-                let message = format!(
-                    "{symbol} is settled in {settle}, and the session counts in {}: rename it \
-                     with --settle {settle}={}, or count in it with --reporting",
-                    self.reporting, self.reporting
-                );
+            if *settle != self.reporting && !self.has_rate(settle) {
+                let message = match self.asked {
+                    Asked::Options => format!(
+                        "{symbol} is settled in {settle}, and the session counts in {0}: rename \
+                         it with --settle {settle}={0}, or count in it with --reporting",
+                        self.reporting
+                    ),
+                    Asked::Config(_) => format!(
+                        "{symbol} is settled in {settle}, and the session counts in {}: state \
+                         what one {settle} is worth as rates.{settle}.via or rates.{settle}.fixed",
+                        self.reporting
+                    ),
+                };
                 let key = "account.reporting";
                 return Err(self.asked.refuse("", key, &message));
             }
@@ -266,7 +276,7 @@ impl Wanted<'_> {
             }
             let kind = if linear { "linear" } else { "cash" };
             let name = format!("paper {venue} {kind}");
-            let (balances, protect) = (balances.clone(), Vec::new());
+            let (balances, protect) = (balances.clone(), self.money.protect.clone());
             accounts.push(AccountSetup { name, venue, linear, balances, protect });
         }
         for account in &accounts {
@@ -275,8 +285,8 @@ impl Wanted<'_> {
         Ok(accounts)
     }
 
-    /// Refuses to hold what nothing values: an asset that is neither the reporting asset nor the
-    /// base of what this account trades.
+    /// Refuses to hold what nothing values: an asset that is neither the reporting asset, nor the
+    /// base of what this account trades, and has no rate.
     fn counted(
         &self,
         account: &AccountSetup,
@@ -294,11 +304,12 @@ impl Wanted<'_> {
             })
         };
         for (asset, _) in &account.balances {
-            if *asset != self.reporting && (account.linear || !valued(asset)) {
+            let known = *asset == self.reporting || self.has_rate(asset);
+            if !known && (account.linear || !valued(asset)) {
                 let message = format!(
                     "account `{}` holds {asset}, which nothing it trades values in {}: hold what \
-                     it trades, or {} only",
-                    account.name, self.reporting, self.reporting
+                     it trades, or state what one {asset} is worth as rates.{asset}",
+                    account.name, self.reporting
                 );
                 let key = format!("account.paper.balances.{asset}");
                 return Err(self.asked.refuse("", &key, &message));

@@ -11,7 +11,7 @@ use engine::program::Checked;
 use engine::session::Session;
 use engine::session::journaled::{JournalSpec, Ran, run as run_session};
 use engine::session::resume::{Rest, Resumed, resume};
-use engine::setup::{Carried, Mode, PaperSetup, Setup, SourceSetup};
+use engine::setup::{Carried, Mode, Setup, SourceSetup};
 use engine::source::Source;
 use engine::topology::{available_cores, place};
 use journal::SinkKind;
@@ -19,7 +19,7 @@ use model::instrument::Instrument;
 
 use super::cli::Cli;
 use super::clock::Clock;
-use super::config::{self, Config, ConfigArgs, Loaded};
+use super::config::{self, ConfigArgs, Loaded};
 use super::data::{DataArg, Opened, Request, damaged, open, restate};
 use super::exit::{Failure, Finding};
 use super::latency::{Measured, Measuring, Wish};
@@ -112,7 +112,6 @@ fn wanted(loaded: &Loaded) -> Result<Wanted<'_>, Failure> {
             _ => None,
         },
     };
-    let Config { order_latency_ns, response_latency_ns, .. } = *config;
     let all = available_cores();
     let cores = if config.cores.is_empty() { &all } else { &config.cores };
     let placement = place(config.layout, config.wait, cores)
@@ -133,7 +132,8 @@ fn wanted(loaded: &Loaded) -> Result<Wanted<'_>, Failure> {
         kind: config.kind,
         balances: config.balances.clone(),
         symbols: config.symbols.clone(),
-        paper: PaperSetup::constant(order_latency_ns, response_latency_ns),
+        money: config.money.clone(),
+        paper: config.paper.clone(),
         journal: Journaling {
             dir: config.journal.clone(),
             sink: if config.pwrite { SinkKind::Pwrite } else { SinkKind::Mmap },
@@ -274,13 +274,14 @@ impl Ready {
 
     fn with(cli: &Cli, wanted: &Wanted<'_>, checked: Checked) -> Result<Self, Failure> {
         let (feeding, stock) = wanted.market.open(wanted.seed)?;
-        let Stock { instruments, sources, notes } = stock;
+        let Stock { instruments, sources, mut notes } = stock;
         let setup = wanted.setup(&instruments, sources, &checked)?;
         let spec = wanted.journal.spec(wanted.asked, &setup, &cli.data_dir)?;
         if let (Some(spec), Market::Recorded(request)) = (&spec, &wanted.market) {
             apart(&spec.dir, request)?;
         }
-        let session = Session::build(setup, &checked)?;
+        notes.extend(Wanted::fixed_rates(&setup));
+        let session = Session::build(setup, &checked).map_err(|error| wanted.not_built(error))?;
         let checked = Some(checked);
         Ok(Self { checked, feeding, notes, spec, session })
     }

@@ -1,13 +1,18 @@
 //! The options of the simulated venue: what a latency is written as.
 
+use std::path::Path;
+
 use engine::setup::paper::{BarFill, LatencySetup, PaperSetup, QueueSetup};
 
 use super::cli::RunArgs;
 use super::data::duration_ns;
 use super::exit::Failure;
+use super::regular;
 
 /// Begins the value of a latency that is drawn.
 const HISTOGRAM: &str = "hist:";
+/// LIMIT: bytes of a histogram of as many lines as there may be, with room for comments.
+const HISTOGRAM_BYTES_MAX: usize = 1 << 20;
 
 /// Returns the venue's constants. A histogram without a seed of its own takes the session's.
 ///
@@ -23,11 +28,11 @@ pub(super) fn constants(run: &RunArgs, seed: u64) -> Result<PaperSetup, Failure>
 }
 
 fn latency(option: &str, text: &str, seed: u64) -> Result<LatencySetup, Failure> {
-    let Some(histogram) = text.strip_prefix(HISTOGRAM) else {
+    let Some(drawn) = text.strip_prefix(HISTOGRAM) else {
         return Ok(LatencySetup::Constant { ns: duration(option, text)? });
     };
-    let (file, seed) = match histogram.split_once(",seed=") {
-        None => (histogram, seed),
+    let (file, seed) = match drawn.split_once(",seed=") {
+        None => (drawn, seed),
         Some((file, digits)) => {
             let seed = digits.parse().map_err(|_| {
                 Failure::usage(format!("{option} {text}: write the seed as a whole number"))
@@ -35,11 +40,23 @@ fn latency(option: &str, text: &str, seed: u64) -> Result<LatencySetup, Failure>
             (file, seed)
         }
     };
-    let lines = std::fs::read_to_string(file).map_err(|error| {
-        Failure::usage(format!("{option} {text}: cannot read the histogram {file}: {error}"))
-    })?;
-    LatencySetup::histogram(file, &lines, seed)
-        .map_err(|error| Failure::usage(format!("{option} {text}: {error}")))
+    histogram(Path::new(file), seed)
+        .map_err(|why| Failure::usage(format!("{option} {text}: {why}")))
+}
+
+/// Reads a histogram of latencies.
+///
+/// # Errors
+/// Why it cannot be read, or which of its lines is none.
+pub(super) fn histogram(path: &Path, seed: u64) -> Result<LatencySetup, String> {
+    let name = path.display().to_string();
+    let cannot = |why: &dyn std::fmt::Display| format!("cannot read the histogram {name}: {why}");
+    let bytes = regular::read(path, HISTOGRAM_BYTES_MAX).map_err(|error| cannot(&error))?;
+    if bytes.len() > HISTOGRAM_BYTES_MAX {
+        return Err(cannot(&format!("it is larger than {HISTOGRAM_BYTES_MAX} bytes")));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| cannot(&"it is not UTF-8 text"))?;
+    LatencySetup::histogram(&name, &text, seed).map_err(|error| error.to_string())
 }
 
 fn duration(option: &str, text: &str) -> Result<i64, Failure> {

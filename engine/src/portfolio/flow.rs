@@ -107,23 +107,34 @@ impl Portfolio {
         }
         let worth = self.last_value(amount, quote, view)?;
         let total = self.funding.checked_add(worth)?;
-        // Each ledger has its own part; what rounding or the venue left is nobody's.
+        // Each ledger has its own part; what rounding or the venue left is nobody's. All that can
+        // fail is computed before anything is changed.
         let mut rest = amount;
-        for at in 0..self.ledgers.rows.len() {
-            let Some(row) = self.ledgers.rows.get_mut(at) else { continue };
-            let Some(strategy) = row.strategy.filter(|_| row.instrument == instrument) else {
-                continue;
-            };
-            let part = comes(row.position.qty)?;
-            row.funding = row.funding.checked_add(part)?;
-            rest = rest.checked_sub(part)?;
-            if let Some(book) = self.ledgers.book_mut(strategy) {
-                book.dirty = true;
+        for row in self.ledgers.rows.iter().filter(|row| row.instrument == instrument) {
+            if row.strategy.is_some() {
+                let part = comes(row.position.qty)?;
+                row.funding.checked_add(part)?;
+                rest = rest.checked_sub(part)?;
             }
         }
         let nobody = self.ledgers.nobody(instrument)?;
-        if let Some(row) = self.ledgers.rows.get_mut(nobody) {
-            row.funding = Money(row.funding.0.saturating_add(rest.0));
+        self.ledgers.rows.get(nobody)?.funding.checked_add(rest)?;
+        self.accounts.get(key)?.funding.checked_add(amount)?;
+        self.balances.total(account, quote).checked_add(amount)?;
+        for at in 0..self.ledgers.rows.len() {
+            let Some(row) = self.ledgers.rows.get_mut(at) else { continue };
+            if row.instrument != instrument {
+                continue;
+            }
+            let strategy = row.strategy;
+            let part = match strategy {
+                Some(_) => comes(row.position.qty).unwrap_or_default(),
+                None => rest,
+            };
+            row.funding = Money(row.funding.0.saturating_add(part.0));
+            if let Some(book) = strategy.and_then(|strategy| self.ledgers.book_mut(strategy)) {
+                book.dirty = true;
+            }
         }
         if let Some(book) = self.accounts.get_mut(key) {
             book.funding = Money(book.funding.0.saturating_add(amount.0));

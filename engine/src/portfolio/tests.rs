@@ -1,7 +1,7 @@
 //! The worked examples of the accounts' contract, and what a fill does to every figure.
 
-use model::event::{Bar, BarExtra, FeedState, Fill};
-use model::id::Seq;
+use model::event::{Bar, BarExtra, FeedState, Fill, Funding};
+use model::id::{Seq, StrategyId};
 use model::instrument::FeeAsset;
 use model::num::{Rate, Scale};
 use model::order::{FeedStatus, Liquidity, Side};
@@ -351,4 +351,34 @@ fn equity_is_unknown_without_the_mark_of_something_held() {
     let view = View { instruments: &desk.instruments, markets: &desk.markets, now: Nanos(0) };
     assert_eq!(desk.portfolio.observe(&view), Some(Money::units(101)));
     assert_eq!(desk.portfolio.position(ID).basis, Money::units(100), "it enters at that mark");
+}
+
+/// The part of the second ledger does not fit, and that of the first had been booked already.
+#[test]
+fn a_funding_that_does_not_fit_changes_nothing() {
+    let mut desk = Desk::new(Kind::LinearPerpetual, &[("USDT", 100_000_000 * UNIT)]);
+    let pairs = (0..3).map(|strategy| (StrategyId(strategy), ID)).collect();
+    let strategies = ["a", "b", "c"].map(str::to_owned).to_vec();
+    desk.portfolio.ledgers = Ledgers::new(&Owners { strategies, pairs }, 1);
+    desk.mark(100);
+    // Together one is held, and two of the ledgers are large.
+    for (strategy, side, lots) in
+        [(0, Side::Buy, 10_000), (1, Side::Buy, 100_000_000), (2, Side::Sell, 100_000_000)]
+    {
+        let mut order = desk.order(side, lots, 100);
+        order.strategy = StrategyId(strategy);
+        let locks = desk.portfolio.locks(&order, &desk.view()).unwrap();
+        assert!(desk.portfolio.approve(order, locks, Money::ZERO));
+        desk.fill(order.order, side, lots, 100, 0, 0);
+    }
+    let facts = desk.instruments[0].clone();
+    let view =
+        View { instruments: &desk.instruments, markets: &desk.markets, now: Nanos(60 * SECOND_NS) };
+    let funding = Funding { mark: Price(i64::MAX), rate: Rate(i64::MAX), ..Funding::default() };
+    let mut after = desk.portfolio.clone();
+    assert_eq!(after.fund(ID, &funding, &facts, &view), None);
+    assert_eq!(after, desk.portfolio);
+    let small = Funding { mark: Price(100_000), rate: Rate(1_000_000), ..funding };
+    assert!(after.fund(ID, &small, &facts, &view).is_some());
+    assert_ne!(after, desk.portfolio);
 }

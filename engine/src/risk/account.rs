@@ -55,7 +55,7 @@ impl<G: Given> Risk<G> {
             outcome.map(|outcome| (outcome.realised, outcome.strategy))
         };
         let Some((profit, strategy)) = booked else {
-            self.unbooked = true;
+            self.lost_count(event, out);
             return;
         };
         let (base, quote) = portfolio.assets(id);
@@ -102,11 +102,13 @@ impl<G: Given> Risk<G> {
     pub(super) fn cash_flow(&mut self, event: &Event, flow: &CashFlow, out: &mut Out) {
         let view = View { instruments: &self.instruments, markets: &self.markets, now: self.now };
         if !self.portfolio.flow(flow, &view) {
-            self.doubtful = true;
+            self.doubt(event, true, out);
             return;
         }
-        // A person has set right what was not known.
-        self.doubtful &= flow.reason != FlowReason::Adjustment;
+        if flow.reason == FlowReason::Adjustment {
+            // A person has set right what was not known.
+            self.doubt(event, false, out);
+        }
         self.balance_changed(event, flow.account, flow.asset, out);
         self.changed(event, out);
     }
@@ -117,7 +119,7 @@ impl<G: Given> Risk<G> {
         let view = View { instruments, markets, now: *now };
         let Some(facts) = at(instruments, id) else { return };
         match portfolio.fund(id, funding, facts, &view) {
-            None => self.doubtful = true,
+            None => self.doubt(event, true, out),
             Some(Money::ZERO) => {}
             Some(_) => {
                 let (account, quote) = (portfolio.account(id), portfolio.assets(id).1);
@@ -128,9 +130,36 @@ impl<G: Given> Risk<G> {
     }
 
     /// A funding of something held that does not say by which mark: what was paid is unknown.
-    pub(super) fn bad_input(&mut self, event: &Event, bad: &BadInput) {
+    pub(super) fn bad_input(&mut self, event: &Event, bad: &BadInput, out: &mut Out) {
         let held = !self.portfolio.position(event.instrument).is_flat();
-        self.doubtful |= bad.fault == InputFault::NoMark && held;
+        if bad.fault == InputFault::NoMark && held {
+            self.doubt(event, true, out);
+        }
+    }
+
+    /// A payment is not known any more, or is known again; each is told once.
+    fn doubt(&mut self, event: &Event, doubtful: bool, out: &mut Out) {
+        if self.doubtful != doubtful {
+            self.doubtful = doubtful;
+            let state = if doubtful { LatchState::Armed } else { LatchState::Ended };
+            Self::tell_built_in(event, Reject::Doubtful, state, out);
+        }
+    }
+
+    /// A fill could not be booked: from here on nothing is known of what is held, and nothing is
+    /// approved. Told once.
+    pub(super) fn lost_count(&mut self, event: &Event, out: &mut Out) {
+        if !self.unbooked {
+            self.unbooked = true;
+            Self::tell_built_in(event, Reject::Unbooked, LatchState::Armed, out);
+        }
+    }
+
+    /// Writes the record of a latch of the engine's own that compares nothing.
+    fn tell_built_in(event: &Event, reject: Reject, state: LatchState, out: &mut Out) {
+        let code = Code::from(reject);
+        let record = LatchChanged { observed: 0, limit: 0, until: Nanos(0), code, state };
+        Self::emit(event, NO_INSTRUMENT, &record, out);
     }
 
     pub(super) fn fx_rate(&mut self, event: &Event, rate: &FxRate, out: &mut Out) {

@@ -42,7 +42,7 @@ impl<G: Given> Risk<G> {
             self.memories.trips.fill(of, fill, facts, assets, self.now)
         else {
             // What a strategy has won is not known any more.
-            self.unbooked = true;
+            self.lost_count(event, out);
             return;
         };
         let whose = Whose { instrument: id, strategy, side: fill.side };

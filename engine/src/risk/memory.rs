@@ -293,10 +293,9 @@ impl Memories {
 
     /// A trading day begins. Returns whether any state fell back.
     pub(super) fn roll(&mut self, date: Date) -> bool {
-        // Weeks begin on Monday; the epoch was a Thursday.
-        let week = date.0.saturating_add(3).checked_div_euclid(7);
-        let turns = self.week.is_some() && self.week != week;
-        self.week = week;
+        let week = date.week();
+        let turns = self.week.is_some_and(|known| known != week);
+        self.week = Some(week);
         let mut fell = false;
         for own in self.blocks.iter_mut().flatten() {
             fell |= own.memory.roll(turns);

@@ -342,7 +342,13 @@ fn nothing_is_approved_once_a_fill_could_not_be_booked() {
     let mut desk = Desk::new(rules, 10_000);
     desk.quote(350_000);
     desk.send(&fill(OrderNo::new(Seq(77), 0), Side::Buy, 10, 350_000));
-    assert_eq!(desk.ask(Side::Buy, 10, 350_000), no("OVERFLOW"), "what is held is unknown");
+    let told = [("UNBOOKED".to_owned(), LatchState::Armed)];
+    assert_eq!(desk.latches(), told, "it is told when it happens");
+    assert_eq!(desk.ask(Side::Buy, 10, 350_000), no("UNBOOKED"), "what is held is unknown");
+    desk.send(&fill(OrderNo::new(Seq(78), 0), Side::Buy, 10, 350_000));
+    assert_eq!(desk.latches(), [], "once");
+    assert!(desk.risk.portfolio().position(BTC).is_flat(), "and nothing was booked");
+    assert_eq!(desk.ask(Side::Sell, 10, 350_000), no("UNBOOKED"), "exits too");
 }
 
 #[test]
@@ -615,6 +621,7 @@ fn a_funding_without_a_mark_leaves_exits_only_until_a_person_sets_it_right() {
     assert_eq!(total(&desk), Money(999_720_000_000), "0.01 % of 2,800");
     let fault = InputFault::NoMark;
     desk.send(&BadInput { line: 0, count: 1, source: 0, fault });
+    assert_eq!(desk.latches(), [("DOUBTFUL".to_owned(), LatchState::Armed)]);
     assert_eq!(desk.ask(Side::Buy, 1, 350_000), no("DOUBTFUL"));
     assert_eq!(desk.ask(Side::Sell, 10, 350_000), yes(10, ""));
     desk.send(&OrderDone {
@@ -625,8 +632,46 @@ fn a_funding_without_a_mark_leaves_exits_only_until_a_person_sets_it_right() {
     });
     let reason = FlowReason::Adjustment;
     desk.send(&CashFlow { amount: Money::units(-1), reason, by: 7, ..CashFlow::default() });
+    assert_eq!(desk.latches(), [("DOUBTFUL".to_owned(), LatchState::Ended)]);
     assert_eq!(total(&desk), Money(998_720_000_000));
     assert_eq!(desk.ask(Side::Buy, 1, 350_000), yes(1, ""));
+}
+
+/// Balances that do not add up: a withdrawal of what open orders hold cannot have happened, so
+/// what is there is not known until a person says it.
+#[test]
+fn a_flow_that_takes_what_is_not_there_leaves_exits_only() {
+    let rules = "risk r soft { applies to all\n deny NEVER when false }";
+    let mut desk = Desk::on(Kind::Spot, rules, 1_000);
+    desk.quote(350_000);
+    assert_eq!(desk.ask(Side::Buy, 20, 350_000), yes(20, ""));
+    let total = |desk: &Desk| desk.risk.portfolio().balances().total(AccountId(0), AssetId(0));
+    let taken = CashFlow { amount: Money::units(-301), by: 7, ..CashFlow::default() };
+    desk.send(&CashFlow { reason: FlowReason::Withdrawal, ..taken });
+    assert_eq!(desk.latches(), [("DOUBTFUL".to_owned(), LatchState::Armed)]);
+    assert_eq!(total(&desk), Money::units(1_000), "nothing was booked");
+    assert_eq!(desk.ask(Side::Buy, 1, 350_000), no("DOUBTFUL"));
+    desk.send(&CashFlow { amount: Money::units(-1), reason: FlowReason::Adjustment, ..taken });
+    assert_eq!(desk.latches(), [("DOUBTFUL".to_owned(), LatchState::Ended)]);
+    assert_eq!(desk.ask(Side::Buy, 1, 350_000), yes(1, ""));
+}
+
+/// An order with a limit has a price, and still nothing says what it is worth.
+#[test]
+fn an_order_without_a_mark_is_refused_whatever_its_limit_says() {
+    for kind in [Kind::Spot, Kind::LinearPerpetual] {
+        let rules = "risk r soft { applies to all\n deny NEVER when false }";
+        let mut desk = Desk::on(kind, rules, 1_000);
+        assert_eq!(desk.ask(Side::Buy, 10, 350_000), no("NO_PRICE"), "{kind:?}: no mark yet");
+        desk.quote(350_000);
+        assert_eq!(desk.ask(Side::Buy, 10, 350_000), yes(10, ""), "{kind:?}");
+        desk.filled(Side::Buy, 10, 350_000);
+        // A gap, and the mark has outlived its source: exits pass.
+        desk.send(&FeedState { status: FeedStatus::Gap, ..FeedState::default() });
+        desk.second += 60;
+        assert_eq!(desk.ask(Side::Buy, 10, 350_000), no("WARMUP"), "{kind:?}: equity is unknown");
+        assert_eq!(desk.ask(Side::Sell, 10, 350_000), yes(10, ""), "{kind:?}");
+    }
 }
 
 #[test]

@@ -380,7 +380,7 @@ impl<G: Given> Risk<G> {
             return Err(Reject::Closing);
         }
         if self.unbooked {
-            return Err(Reject::Overflow);
+            return Err(Reject::Unbooked);
         }
         if order.price.is_none() || signal.price.0 <= 0 {
             return Err(Reject::NoPrice);
@@ -441,6 +441,9 @@ impl<G: Given> Risk<G> {
         if self.portfolio.measures().equity().is_none() {
             return Err(Reject::Warmup);
         }
+        // Without a mark nothing says what the order would be worth, or cost.
+        let market = at(&self.markets, open.instrument).ok_or(Reject::NoPrice)?;
+        market.mark(self.now).ok_or(Reject::NoPrice)?;
         match self.portfolio.over_leverage(open, &self.view()) {
             Some(false) => Ok(()),
             Some(true) => Err(Reject::Leverage),
@@ -497,7 +500,8 @@ impl<G: Given> Risk<G> {
             | Reject::Leverage
             | Reject::Liquidated
             | Reject::Doubtful
-            | Reject::NoCapital => (0, 0),
+            | Reject::NoCapital
+            | Reject::Unbooked => (0, 0),
         }
     }
 

@@ -428,6 +428,39 @@ fn states_keep_what_fills_say() {
     assert_eq!(desk.order().1.action, Action::Enter, "a new day");
 }
 
+/// A session that is down over Monday opens the week too: its states of the week fall back.
+#[test]
+fn states_of_the_week_fall_back_when_another_week_begins_on_whatever_day() {
+    let mut desk = Desk::new(
+        "
+        state fills : int = 0 reset weekly
+        update fills = fills + 1 on fill
+        enter long GO when fills < 1 size 10 lots price market.last
+        exit long BACK when market.last < 350_000 ticks",
+    );
+    let monday = 18_337;
+    let day = |desk: &mut Desk, date: i32| {
+        desk.send(&DayRoll { date: model::time::Date(date) });
+        desk.trade(350_001);
+        let went = desk.signals.first().is_some_and(|(_, signal)| signal.action == Action::Enter);
+        if let Some((order, _)) = desk.signals.first().copied() {
+            for (side, price) in [(Side::Buy, 350_001), (Side::Sell, 349_999)] {
+                let order = if side == Side::Buy { order } else { desk.order().0 };
+                desk.fill(order, side, 10);
+                desk.done(order, 10, DoneReason::Filled);
+                if side == Side::Buy {
+                    desk.trade(349_999);
+                }
+                assert!(price > 0);
+            }
+        }
+        went
+    };
+    let days = [0, 1, 6, 7, 8, 15, 16, 22].map(|after| day(&mut desk, monday + after));
+    // Tuesday the 15th and the 22nd: the Mondays before were missed, and each is another week.
+    assert_eq!(days, [true, false, false, true, false, true, false, true]);
+}
+
 #[test]
 fn what_a_signal_says_beyond_its_fields_stands_before_it() {
     let mut desk = Desk::new(

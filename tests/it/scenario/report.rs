@@ -63,7 +63,8 @@ struct Teller<'a> {
 impl Teller<'_> {
     fn name(&self, order: OrderNo) -> String {
         let stop = self.stops.get(&order).cloned();
-        stop.unwrap_or_else(|| self.names.get(&order.seq()).cloned().unwrap_or_default())
+        let own = || self.names.get(&order.seq()).cloned();
+        stop.or_else(own).unwrap_or_else(|| "venue".to_owned())
     }
 
     fn asset(&self, id: u16) -> &str {
@@ -124,7 +125,8 @@ impl Teller<'_> {
                 self.rolled = Some(event.seq).filter(|_| self.days > 1);
             }
             Body::RiskState(state) if self.rolled == Some(event.seq) => {
-                self.say(event, &format!("day equity {}", money(state.equity.0)));
+                let known = if state.known { "" } else { " unknown" };
+                self.say(event, &format!("day equity {}{known}", money(state.equity.0)));
             }
             Body::BalanceChanged(balance) => {
                 self.totals.insert(balance.asset.0, (balance.total.0, balance.locked.0));

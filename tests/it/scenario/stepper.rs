@@ -120,7 +120,8 @@ impl Stepper {
                     if let Some(sent) = sent(event) {
                         self.told.push(sent);
                         requests.push(sent);
-                    } else if matches!(event.kind(), Kind::Wake | Kind::Decision) {
+                    } else if matches!(event.kind(), Kind::Wake | Kind::Decision | Kind::Liquidate)
+                    {
                         requests.push(*event);
                     }
                 }

@@ -10,12 +10,13 @@ use engine::setup::{
 use engine::source::{Message, Progress, Source};
 use model::decimal::parse_mantissa;
 use model::event::{
-    Bar, BarExtra, Body, BookClear, BookLevel, FeedState, OrderAsked, Quote, Trade,
+    Bar, BarExtra, Body, BookClear, BookLevel, CashFlow, FeedState, Funding, MarkPrice, OrderAsked,
+    Quote, Trade,
 };
-use model::id::{InstrumentId, StrategyId};
+use model::id::{AssetId, InstrumentId, StrategyId};
 use model::instrument::{FeeAsset, Instrument, Kind};
 use model::num::{Money, Price, Qty, Rate, Scale};
-use model::order::{Action, FeedStatus, Side, TimeInForce};
+use model::order::{Action, FeedStatus, FlowReason, Side, TimeInForce};
 use model::symbol::Symbol;
 use model::time::Nanos;
 
@@ -27,6 +28,8 @@ pub(super) const PRICE_DECIMALS: u8 = 1;
 pub(super) const QTY_DECIMALS: u8 = 3;
 const MINUTE_NS: i64 = 60_000 * MS;
 pub(super) const STRATEGIES: [&str; 3] = ["a", "b", "c"];
+/// By id.
+const ASSETS: [&str; 2] = ["USDT", "BTC"];
 
 /// One table.
 #[derive(Debug)]
@@ -176,6 +179,14 @@ impl Table {
                 status: FeedStatus::Synced,
                 ..FeedState::default()
             })),
+            "mark" => updates
+                .push(Body::MarkPrice(MarkPrice { mark: mark(words[2]), ..MarkPrice::default() })),
+            "funding" => updates.push(Body::Funding(Funding {
+                rate: Rate(number(words[2].strip_suffix('%').expect("a share"), 7)),
+                mark: mark(words[4]),
+                ..Funding::default()
+            })),
+            "flow" => updates.push(Body::CashFlow(flow(&words))),
             "cancel" => updates.push(Body::OrderAsked(cancel(&words))),
             _ => {
                 self.orders.push(words[2].to_owned());
@@ -201,7 +212,7 @@ impl Table {
             config: None,
             seed: 0,
             reporting: "USDT".to_owned(),
-            assets: ["USDT", "BTC"].map(str::to_owned).to_vec(),
+            assets: ASSETS.map(str::to_owned).to_vec(),
             instruments: vec![InstrumentSetup::of(&self.terms.instrument(), *carries)],
             accounts: vec![AccountSetup {
                 name: "paper".to_owned(),
@@ -256,6 +267,27 @@ impl Table {
         let mut messages = vec![Message { ts, source: 0, updates }];
         messages.extend(self.messages.iter().cloned());
         Script { messages, at: 0 }
+    }
+}
+
+/// Returns a price at the scale of marks.
+fn mark(text: &str) -> Price {
+    Price(number(text, PRICE_DECIMALS + 1))
+}
+
+fn flow(words: &[&str]) -> CashFlow {
+    let asset = ASSETS.iter().position(|known| *known == words[3]).expect("an asset");
+    CashFlow {
+        amount: Money(number(words[2], 9).into()),
+        asset: AssetId(u16::try_from(asset).unwrap()),
+        by: 7,
+        reason: match words[4] {
+            "deposit" => FlowReason::Deposit,
+            "withdrawal" => FlowReason::Withdrawal,
+            "adjustment" => FlowReason::Adjustment,
+            other => panic!("`{other}` is no reason of a flow"),
+        },
+        ..CashFlow::default()
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use dsl::diagnostics::Diagnostic;
 use dsl::span::Span;
 use engine::idle::Wait;
-use engine::setup::Mode;
+use engine::setup::{Mode, PaperSetup};
 use engine::topology::{Topology, available_cores};
 use model::order::AccountKind;
 use model::symbol::Symbol;
@@ -17,6 +17,10 @@ use super::layers::{Layer, Layers};
 use super::raw::{Entry, Raw, dotted};
 use crate::app::data::{DataArg, check_fact};
 use crate::app::pace::Speed;
+use crate::app::plan::MoneyWanted;
+
+/// What is said of money and of the simulated venue.
+mod money;
 
 /// A configuration that was checked.
 #[derive(Clone, Debug)]
@@ -43,10 +47,10 @@ pub(crate) struct Config {
     pub(crate) kind: Option<AccountKind>,
     /// Opening balances, 1e-9; empty: the default.
     pub(crate) balances: Vec<(String, i128)>,
-    /// From decision to arrival, nanoseconds.
-    pub(crate) order_latency_ns: i64,
-    /// From act to record, nanoseconds.
-    pub(crate) response_latency_ns: i64,
+    /// Rates, what strategies may use, what is protected.
+    pub(crate) money: MoneyWanted,
+    /// The simulated venue's constants.
+    pub(crate) paper: PaperSetup,
     /// Facts of all instruments that do not state their own.
     pub(crate) fees: Vec<(&'static str, String)>,
     /// Facts, one text an instrument, as `--instrument` takes them.
@@ -216,11 +220,6 @@ impl<'a> Values<'a> {
             Some(mode) => mode == "backtest",
             None => !files.is_empty(),
         };
-        let balances = self.each("account.paper.balances.<asset>").into_iter();
-        let balance = |(asset, _, value): (String, &Entry, &Value)| match value {
-            Value::Number(amount) => Some((asset, i128::from(*amount))),
-            _ => None,
-        };
         let settle = self.each("data.settle.<asset>").into_iter();
         let rename = |(from, _, value): (String, &Entry, &Value)| match value {
             Value::Text(to) => Some((from, to.clone())),
@@ -250,9 +249,9 @@ impl<'a> Values<'a> {
                 Some(_) => Some(AccountKind::Linear),
                 None => None,
             },
-            balances: balances.filter_map(balance).collect(),
-            order_latency_ns: self.number("account.paper.order_latency"),
-            response_latency_ns: self.number("account.paper.response_latency"),
+            balances: self.amounts("account.paper.balances.<asset>"),
+            money: self.money(),
+            paper: self.paper(),
             fees: self.fees(),
             instruments: self.instruments().into_iter().map(|(_, _, spec)| spec).collect(),
             rules: self.paths("rules.paths").into_iter().map(|(_, path, _)| path).collect(),
@@ -344,6 +343,7 @@ impl<'a> Values<'a> {
         self.found.append(&mut found);
         self.agree_on_instruments();
         self.agree_on_processors();
+        self.agree_on_money();
     }
 
     /// Facts of an instrument must make one; so must each of them alone.
@@ -398,6 +398,7 @@ impl<'a> Values<'a> {
         for key in ["data.instruments", "rules.paths"] {
             named.extend(self.paths(key).into_iter().map(|(span, path, _)| (span, key, path)));
         }
+        named.extend(self.histograms());
         named.sort_by_key(|(span, ..)| first(*span));
         for (span, key, path) in named {
             if !path.exists() {

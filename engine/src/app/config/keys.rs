@@ -63,11 +63,7 @@ const fn fact(path: &'static str, meaning: &'static str) -> Key {
 
 const LATENCY: Kind = Kind::Duration { least_ns: 0, most_ns: LATENCY_NS_MAX };
 const FEE: Kind = Kind::Share { least: FEES.0, most: FEES.1 };
-const NO_DRAWN_LATENCY: &str = "this version draws no latencies; state one duration";
 const NO_DAYS: &str = "days of this version begin at 00:00 UTC";
-const NO_RATES: &str = "this version counts in one asset only; hold and trade what is quoted in it";
-const NO_CAPITAL: &str = "strategies of this version share the whole account";
-const NO_PROTECT: &str = "this version counts all that is held";
 
 /// All keys, by section.
 pub(super) const KEYS: &[Key] = &[
@@ -106,11 +102,11 @@ pub(super) const KEYS: &[Key] = &[
         "the one asset that equity and limits are counted in",
     ),
     later("account.day_start", Kind::DayStart, "when a trading day begins", NO_DAYS),
-    later(
+    key(
         "account.max_rate_age",
         Kind::Duration { least_ns: 1_000_000, most_ns: RATE_AGE_NS_MAX },
-        "how old a rate may be",
-        NO_RATES,
+        Some("\"60s\""),
+        "how long a rate outlives its source; of bars it is two of their lengths",
     ),
     key(
         "account.paper.kind",
@@ -124,17 +120,17 @@ pub(super) const KEYS: &[Key] = &[
         Some("\"2ms\""),
         "from a decision to its arrival at the simulated venue",
     ),
-    later(
+    key(
         "account.paper.order_latency.histogram",
         Kind::Path,
-        "a file of latencies to draw from",
-        NO_DRAWN_LATENCY,
+        None,
+        "a file to draw it from, whose lines have nanoseconds and a count, in place of a duration",
     ),
-    later(
+    key(
         "account.paper.order_latency.seed",
         Kind::Count { least: 0, most: u64::MAX },
-        "seed of what is drawn",
-        NO_DRAWN_LATENCY,
+        None,
+        "seed of what is drawn; not set: data.seed",
     ),
     key(
         "account.paper.response_latency",
@@ -142,17 +138,30 @@ pub(super) const KEYS: &[Key] = &[
         Some("\"2ms\""),
         "from the simulated venue's act to our record of it",
     ),
-    later(
+    key(
         "account.paper.response_latency.histogram",
         Kind::Path,
-        "a file of latencies to draw from",
-        NO_DRAWN_LATENCY,
+        None,
+        "a file to draw it from, whose lines have nanoseconds and a count, in place of a duration",
     ),
-    later(
+    key(
         "account.paper.response_latency.seed",
         Kind::Count { least: 0, most: u64::MAX },
-        "seed of what is drawn",
-        NO_DRAWN_LATENCY,
+        None,
+        "seed of what is drawn; not set: data.seed",
+    ),
+    key(
+        "account.paper.queue",
+        Kind::Choice(&["trades", "prob"]),
+        Some("\"trades\""),
+        "what moves a resting order forward: trades, and cancels only when the level falls below \
+         what is ahead; or the power model of cancels too",
+    ),
+    key(
+        "account.paper.bar_fill",
+        Kind::Choice(&["open", "close"]),
+        Some("\"open\""),
+        "where the data has bars only: at which price of the next bar orders at the market fill",
     ),
     key(
         "account.paper.balances.<asset>",
@@ -160,7 +169,12 @@ pub(super) const KEYS: &[Key] = &[
         None,
         "opening balance; nothing set: 10_000 of the reporting asset",
     ),
-    later("account.paper.protect.<asset>", Kind::Amount, "what is never sold", NO_PROTECT),
+    key(
+        "account.paper.protect.<asset>",
+        Kind::Amount,
+        None,
+        "what of the opening balance is never sold, and is in no position, exposure or equity",
+    ),
     key("account.paper.fees.maker", FEE, None, "of what rested; below zero it is paid to us"),
     key("account.paper.fees.taker", FEE, None, "of what took"),
     key(
@@ -169,13 +183,18 @@ pub(super) const KEYS: &[Key] = &[
         None,
         "what it is paid in; not set: received on spot, quote on perpetuals",
     ),
-    later("rates.<asset>.via", Kind::Symbol, "the instrument whose mark is the rate", NO_RATES),
-    later("rates.<asset>.fixed", Kind::Rate, "a rate that never changes", NO_RATES),
-    later(
+    key(
+        "rates.<asset>.via",
+        Kind::Symbol,
+        None,
+        "the instrument whose mark is the rate, turned round where the asset is its quote",
+    ),
+    key("rates.<asset>.fixed", Kind::Rate, None, "a rate that never changes, and is printed"),
+    key(
         "strategy.<strategy>.capital",
         Kind::Capital,
-        "an amount, or a share of the equity at the start",
-        NO_CAPITAL,
+        None,
+        "an amount, or a share of the equity at the start; not set: an equal part of what is left",
     ),
     fact("instrument.<symbol>.tick", "price step, \"0.1\""),
     fact("instrument.<symbol>.lot", "quantity step, \"0.001\""),

@@ -80,7 +80,14 @@ pub(super) fn rows(layers: &Layers) -> Vec<Row> {
             meaning: key.meaning,
         }));
         let open = key.path.split('.').any(is_open);
-        if rows.len() == before && !open && key.missing.is_none() {
+        // A table in place of a value has rows of its own.
+        let parts = key.path.split('.').count();
+        let is_table = |entry: &super::raw::Entry| {
+            entry.path.len() > parts
+                && entry.path.iter().zip(key.path.split('.')).all(|(a, b)| a == b)
+        };
+        let table = layers.entries.iter().any(is_table);
+        if rows.len() == before && !open && !table && key.missing.is_none() {
             rows.push(Row {
                 key: key.path.to_owned(),
                 value: key.default.map(Raw::word),
@@ -172,7 +179,9 @@ fn above(key: &Key) -> &'static str {
 
 /// Returns a path with examples in place of open parts.
 fn example(path: &str) -> String {
-    path.replace("<asset>", "USDT")
+    path.replace("<asset>.via", "USD.via")
+        .replace("<asset>.fixed", "USDC.fixed")
+        .replace("<asset>", "USDT")
         .replace("<strategy>", "crossover")
         .replace("<symbol>", "\"binance:BTC_USDT.PERP\"")
 }
@@ -221,6 +230,14 @@ fn place(at: &mut Json, parts: &[&str], property: Json) {
         return;
     }
     let inner = properties.entry((*first).to_owned()).or_insert_with(section);
+    // A value that may be a table instead.
+    if let Some(inner) = inner.as_object_mut()
+        && !inner.contains_key("properties")
+    {
+        inner.insert("type".to_owned(), json!(["string", "object"]));
+        inner.insert("properties".to_owned(), json!({}));
+        inner.insert("additionalProperties".to_owned(), json!(false));
+    }
     place(inner, rest, property);
 }
 

@@ -2,9 +2,13 @@
 
 use std::path::Path;
 
+use engine::setup::Capital;
+use engine::setup::paper::{BarFill, LatencySetup, QueueSetup};
+
 use super::checked::{Config, check};
 use super::layers::Layers;
 use super::print;
+use crate::app::plan::RateWanted;
 
 /// Reads a file, variables and options.
 fn layers(text: &str, variables: &[(&str, &str)], options: &[&str]) -> Layers {
@@ -149,14 +153,7 @@ fn values_that_contradict_each_other_are_told() {
 
 #[test]
 fn what_a_later_version_does_is_an_error_and_never_ignored() {
-    for marked in [
-        "[rates]\nUSDC = { ^fixed = \"1\" }",
-        "[strategy.momentum]\n^capital = \"50%\"",
-        "[account.paper.protect]\n^BTC = \"1\"",
-        "[account]\n^day_start = \"17:00 America/New_York\"",
-        "[account.paper]\norder_latency = { ^histogram = \"x\" }",
-        "mode = ^\"live\"",
-    ] {
+    for marked in ["[account]\n^day_start = \"17:00 America/New_York\"", "mode = ^\"live\""] {
         refused(marked, "C0109", "not supported by this version");
     }
 }
@@ -216,7 +213,7 @@ fn variables_and_options_name_assets_and_instruments() {
     let mut layers = layers("", &variables, &options);
     let config = check(&mut layers).unwrap();
     assert_eq!(config.balances, [("USDT".to_owned(), 5_000_000_000_000)]);
-    assert_eq!(config.order_latency_ns, 7_000_000);
+    assert_eq!(config.paper.order_latency, LatencySetup::Constant { ns: 7_000_000 });
     assert_eq!(config.instruments, ["binance:BTC_USDT.PERP,tick=0.5"]);
     assert_eq!(config.cores, [0]);
     assert!(Layers::default().option("data.seed").is_err());
@@ -240,7 +237,7 @@ fn units_are_read_as_they_are_written() {
          fees = { maker = \"-0.5bps\", taker = \"0.05%\", asset = \"quote\" }\n\
          [journal]\nsegment = \"4MiB\"\ndir = \"none\"\n",
     );
-    assert_eq!(config.order_latency_ns, 250_000);
+    assert_eq!(config.paper.order_latency, LatencySetup::Constant { ns: 250_000 });
     let balances: Vec<i128> = config.balances.iter().map(|(_, amount)| *amount).collect();
     assert_eq!(balances, [1_000_500_000_000, 50_000_000, 2_000_000_000]);
     let fees: Vec<&str> = config.fees.iter().map(|(_, text)| text.as_str()).collect();
@@ -282,5 +279,98 @@ fn the_schema_has_every_key() {
     let balances =
         &schema["properties"]["account"]["properties"]["paper"]["properties"]["balances"];
     assert!(balances["additionalProperties"]["type"].is_array(), "{balances}");
-    assert!(schema["properties"]["rates"].is_null(), "what is refused is in no schema");
+    assert!(
+        schema["properties"]["account"]["properties"]["day_start"].is_null(),
+        "what is refused is in no schema"
+    );
+    // A latency is a duration, or a table.
+    let latency = &schema["properties"]["account"]["properties"]["paper"]["properties"];
+    let latency = &latency["order_latency"];
+    assert_eq!(latency["type"], serde_json::json!(["string", "object"]), "{latency}");
+    assert!(latency["properties"]["histogram"].is_object(), "{latency}");
+    let rate = &schema["properties"]["rates"]["additionalProperties"]["properties"];
+    assert!(rate["via"].is_object() && rate["fixed"].is_object(), "{rate}");
+}
+
+#[test]
+fn money_is_read_as_a_whole() {
+    let config = config(
+        "[account]\nmax_rate_age = \"5s\"\n\
+         [account.paper]\nbalances = { USDT = \"1_000\", BTC = \"0.5\" }\n\
+         protect = { BTC = \"0.05\" }\nqueue = \"prob\"\nbar_fill = \"close\"\n\
+         [rates]\nUSD = { via = \"kraken:USDT_USD\" }\nUSDC = { fixed = \"1.0005\" }\n\
+         [strategy.a]\ncapital = \"5_000 USDT\"\n[strategy.b]\ncapital = \"12.5%\"\n",
+    );
+    let money = &config.money;
+    assert_eq!(money.rate_age_max_ns, 5_000_000_000);
+    assert_eq!(money.protect, [("BTC".to_owned(), 50_000_000)]);
+    let rates: Vec<(&str, String)> = money
+        .rates
+        .iter()
+        .map(|(asset, rate)| match rate {
+            RateWanted::Via(symbol) => (asset.as_str(), symbol.to_string()),
+            RateWanted::Fixed(rate) => (asset.as_str(), rate.to_string()),
+        })
+        .collect();
+    let expected = [("USD", "kraken:USDT_USD"), ("USDC", "1000500000")];
+    assert_eq!(rates, expected.map(|(asset, rate)| (asset, rate.to_owned())));
+    let capitals: Vec<(&str, Capital)> =
+        money.capitals.iter().map(|one| (one.strategy.as_str(), one.capital)).collect();
+    let expected = [("a", Capital::Amount(5_000_000_000_000)), ("b", Capital::Share(125_000_000))];
+    assert_eq!(capitals, expected);
+    assert_eq!((config.paper.queue, config.paper.bar_fill), (QueueSetup::Prob, BarFill::Close));
+    let plain = self::config("");
+    assert_eq!(plain.money.rate_age_max_ns, engine::setup::RATE_AGE_MAX_NS);
+    assert_eq!((plain.paper.queue, plain.paper.bar_fill), (QueueSetup::Trades, BarFill::Open));
+}
+
+#[test]
+fn money_that_contradicts_itself_is_told() {
+    for (marked, code, says) in [
+        ("[rates]\nUSDT = { ^fixed = \"1\" }", "C0108", "of which one is worth one"),
+        (
+            "[rates.USD]\n^fixed = \"1\"\nvia = \"kraken:USDT_USD\"",
+            "C0108",
+            "is said to be fixed, and to be a mark",
+        ),
+        ("[rates]\nUSD = { fixed = ^\"0\" }", "C0106", "it is above 0"),
+        ("[rates]\nUSD = { via = ^\"USD\" }", "C0105", "is not an instrument name"),
+        ("[rates]\nusd = { ^fixed = \"1\" }", "C0105", "`usd` is no asset"),
+        ("[strategy.a]\ncapital = ^5_000", "C0104", "it is no capital"),
+        ("[strategy.a]\ncapital = ^\"1 BTC\"", "C0104", "the session counts in USDT"),
+        (
+            "[strategy.a]\ncapital = \"60%\"\n[strategy.b]\ncapital = ^\"60%\"",
+            "C0108",
+            "allocated 120 % | allocate 100 % at most",
+        ),
+        ("[account.paper.protect]\nBTC = ^\"1\"", "C0108", "an account opens with 0 |"),
+        ("[account.paper.protect]\nUSDT = ^\"10_001\"", "C0108", "opens with 10000 |"),
+        ("[account.paper.order_latency]\n^seed = 1", "C0108", "nothing is drawn without"),
+        (
+            "[account.paper]\norder_latency = { histogram = ^\"no.hist\" }",
+            "C0111",
+            "there is no file no.hist",
+        ),
+        // The manifest is a file that is there, and no histogram.
+        (
+            "[account.paper]\norder_latency = { histogram = ^\"Cargo.toml\" }",
+            "C0105",
+            "Cargo.toml:1: not two",
+        ),
+        ("[account.paper]\nqueue = ^\"power\"", "C0107", "none of trades, prob"),
+    ] {
+        refused(marked, code, says);
+    }
+}
+
+/// A table in place of a duration: the default of the duration counts no more, and is not shown.
+#[test]
+fn a_drawn_latency_stands_in_place_of_its_default() {
+    let text = "[account.paper]\norder_latency = { histogram = \"x.hist\", seed = 3 }\n";
+    let layers = layers(text, &[], &[]);
+    let shown: Vec<String> = print::rows(&layers).iter().map(|row| row.line(false)).collect();
+    let of = |name: &str| shown.iter().filter(|line| line.contains(name)).count();
+    assert_eq!(of("order_latency ="), 0, "{shown:?}");
+    assert_eq!(of("order_latency.histogram ="), 1, "{shown:?}");
+    assert_eq!(of("response_latency = \"2ms\""), 1, "{shown:?}");
 }
