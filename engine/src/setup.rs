@@ -18,7 +18,7 @@ pub mod paper;
 pub use paper::PaperSetup;
 
 /// Raised whenever the same inputs may decide differently. Replay of another number refuses.
-pub const SEMANTICS: u32 = 5;
+pub const SEMANTICS: u32 = 6;
 
 /// How long a rate outlives its source unless told otherwise.
 pub const RATE_AGE_MAX_NS: i64 = 60 * SECOND_NS;
