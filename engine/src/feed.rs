@@ -412,6 +412,7 @@ impl Feed {
             }
             Body::CashFlow(flow) if self.knows(flow.account.0, flow.asset) => {
                 self.put(at, id, flow, 0);
+                self.paper.cash_flow(flow);
             }
             Body::FxRate(_) | Body::CashFlow(_) => {
                 self.put_bad(message, id, InputFault::UnknownAccount);

@@ -22,13 +22,13 @@
 //! book of one level a side), else trades, else bars. The rules stand in `book`, `trades` and
 //! `bars`; which order comes first where several share what is available, stands there too.
 //!
-//! The venue checks each order on arrival against tick, lot, quantity range and least value; it
-//! knows no balances, so it never refuses for want of one, and it does not cut reduce-only orders.
+//! The venue checks each order on arrival against tick, lot, quantity range and least value, and on
+//! cash against its own balances; margin it does not judge. It does not cut reduce-only orders.
 //! Two orders of ours never trade with each other.
 
 use model::book::Book;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
-use model::event::{Body, Event, Liquidate};
+use model::event::{Body, CashFlow, Event, Liquidate};
 use model::id::{InstrumentId, OrderNo};
 use model::instrument::Instrument;
 use model::order::DoneReason;
@@ -42,8 +42,9 @@ use self::latency::{Latency, Way};
 use self::market::{Market, Model, Terms};
 use self::order::{Order, Place};
 use self::stops::Stop;
+use self::till::Till;
 use crate::setup::paper::BarFill;
-use crate::setup::{Carried, PaperSetup};
+use crate::setup::{Carried, PaperSetup, Setup};
 
 mod agenda;
 mod bars;
@@ -56,10 +57,11 @@ mod market;
 mod order;
 mod queue;
 mod stops;
+pub mod till;
 mod trades;
 
 /// Version of the state image.
-const IMAGE_VERSION: u32 = 2;
+const IMAGE_VERSION: u32 = 3;
 
 /// The simulated venue.
 ///
@@ -76,8 +78,19 @@ pub struct Paper {
 }
 
 impl Paper {
-    /// Returns a venue for the `traded` instruments, with all room taken. `carries` says by
-    /// instrument id what the data holds; orders for other instruments are refused.
+    /// Returns the venue of a session, which knows its accounts.
+    #[must_use]
+    pub fn of(setup: &Setup, instruments: &[Instrument]) -> Self {
+        let traded: Vec<InstrumentId> = setup.traded.iter().map(|id| InstrumentId(*id)).collect();
+        let carries: Vec<Carried> = setup.instruments.iter().map(|one| one.carries).collect();
+        let mut paper = Self::new(instruments, &carries, &traded, &setup.paper, &setup.assets);
+        paper.desk.till = Till::new(setup, instruments);
+        paper
+    }
+
+    /// Returns a venue for the `traded` instruments that knows of no accounts, with all room taken.
+    /// `carries` says by instrument id what the data holds; orders for other instruments are
+    /// refused.
     #[must_use]
     pub fn new(
         instruments: &[Instrument],
@@ -111,6 +124,9 @@ impl Paper {
     pub fn on_market(&mut self, event: &Event, books: &[Book]) {
         let at = usize::try_from(event.instrument.0).unwrap_or(usize::MAX);
         let Some(market) = self.markets.get_mut(at) else { return };
+        if self.desk.till.watches() {
+            self.desk.till.see(event);
+        }
         if market.model == Model::Closed {
             return;
         }
@@ -165,6 +181,11 @@ impl Paper {
         }
     }
 
+    /// Takes in money that came to an account, or went.
+    pub fn cash_flow(&mut self, flow: &CashFlow) {
+        self.desk.till.flow(flow);
+    }
+
     /// Closes a position that the account's margin no longer holds, at the event's moment: what
     /// works or is on its way for the instrument ends, and the position, with the fills that are
     /// still to be reported, is closed at one price.
@@ -215,7 +236,8 @@ impl Paper {
             Some(market) => {
                 let refusal =
                     market.refusal(order).or_else(|| refuse_increase(market, desk, order));
-                refusal.or_else(|| refuse_taking(market, consumed, books, order))
+                let refusal = refusal.or_else(|| refuse_taking(market, consumed, books, order));
+                refusal.or_else(|| (!desk.pays_for(order)).then_some(Reject::NoBalance))
             }
             // No such instrument.
             None => Some(Reject::NoPrice),

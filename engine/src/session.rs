@@ -225,6 +225,7 @@ impl Session {
             .collect::<Result<Vec<_>, _>>()?;
         crate::portfolio::rates::check(&setup, &instruments)?;
         crate::portfolio::strategy::check(&setup)?;
+        crate::paper::till::check(&setup, &instruments)?;
         let bound = program::bind(checked, &setup, &instruments).map_err(Box::new)?;
         let (count, limit) = (Risk::latch_events_max(&bound), LATCH_EVENTS_MAX);
         if count > limit {
@@ -277,9 +278,7 @@ impl Session {
     /// that is kept would not have its room, and take memory while the session runs.
     fn feed(&self) -> Feed {
         let Self { setup, instruments, .. } = self;
-        let traded: Vec<_> = setup.traded.iter().map(|id| model::id::InstrumentId(*id)).collect();
-        let carries: Vec<_> = setup.instruments.iter().map(|i| i.carries).collect();
-        let paper = Paper::new(instruments, &carries, &traded, &setup.paper, &setup.assets);
+        let paper = Paper::of(setup, instruments);
         Feed::new(setup, instruments, self.bars.clone(), paper)
     }
 

@@ -114,6 +114,11 @@ fn days_that_begin() {
 }
 
 #[test]
+fn fees_and_what_pays_for_orders() {
+    check("fees.txt");
+}
+
+#[test]
 fn contracts_and_their_margin() {
     check("contracts.txt");
 }

@@ -186,9 +186,7 @@ impl Venue {
     fn new(session: &Session) -> Self {
         let setup = &session.setup;
         let carries: Vec<Carried> = setup.instruments.iter().map(|i| i.carries).collect();
-        let traded: Vec<InstrumentId> = setup.traded.iter().map(|id| InstrumentId(*id)).collect();
-        let instruments = &session.instruments;
-        let paper = Paper::new(instruments, &carries, &traded, &setup.paper, &setup.assets);
+        let paper = Paper::of(setup, &session.instruments);
         let books = carries.iter().map(|c| if c.book { Book::new() } else { Book::empty() });
         Self { paper, books: books.collect(), reports: Vec::new() }
     }

@@ -144,7 +144,10 @@ impl Wanted<'_> {
             .collect();
         let assets = self.assets(&instruments, &held);
         let money = self.money(&instruments, checked)?;
-        let described = found.iter().map(|(one, carries)| InstrumentSetup::of(one, *carries));
+        let described = (0_u32..).zip(found).map(|(id, (one, carries))| {
+            let tiers = if traded.contains(&id) { self.money.tiers.clone() } else { Vec::new() };
+            InstrumentSetup { fee_tiers: tiers, ..InstrumentSetup::of(one, *carries) }
+        });
         let mut setup = Setup {
             semantics: SEMANTICS,
             mode: self.mode,

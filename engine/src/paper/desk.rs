@@ -6,9 +6,9 @@
 
 use std::ops::Range;
 
-use model::codec::{ImageError, ImageReader, ImageWriter};
+use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::event::{Body, Fill, Liquidate, OrderAck, OrderDone};
-use model::id::{InstrumentId, OrderNo, StrategyId};
+use model::id::{AssetId, InstrumentId, OrderNo, StrategyId};
 use model::num::{Price, Qty};
 use model::order::{DoneReason, Liquidity, Side};
 use model::reject::{Code, Reject};
@@ -20,6 +20,7 @@ use super::latency::{Latency, Way};
 use super::market::Market;
 use super::order::{Order, Place, rank};
 use super::stops::{Stop, Stops};
+use super::till::Till;
 use crate::limits::{OPEN_ORDERS_MAX, STOPS_MAX};
 
 /// Orders at the venue or on their way, and the agenda.
@@ -29,6 +30,7 @@ pub(super) struct Desk {
     orders: Vec<Order>,
     pub(super) stops: Stops,
     holdings: Holdings,
+    pub(super) till: Till,
     agenda: Agenda,
     /// The venue's time: of its latest act.
     now: Nanos,
@@ -47,6 +49,7 @@ impl Desk {
             orders: Vec::with_capacity(OPEN_ORDERS_MAX.saturating_add(STOPS_MAX)),
             stops: Stops::new(),
             holdings: Holdings::new(),
+            till: Till::default(),
             agenda: Agenda::new(),
             now: Nanos(i64::MIN),
             response,
@@ -285,7 +288,7 @@ impl Desk {
         if qty <= 0 || self.agenda.room_for_fills() == 0 {
             return 0;
         }
-        let Some((fee, fee_asset)) = market.fee(side, price, qty, liquidity) else {
+        let Some((fee, fee_asset)) = self.fee(market, (side, price, qty), liquidity) else {
             self.end(at, DoneReason::Rejected, Reject::Overflow.into());
             return 0;
         };
@@ -299,11 +302,26 @@ impl Desk {
         self.holdings.add(instrument, order.strategy, moved);
         let order = number;
         let fill = Fill { order, price, qty: Qty(qty), fee, trade, fee_asset, side, liquidity };
+        self.till.filled(instrument, &fill, self.now);
         self.report(instrument, number, Body::Fill(fill));
         if left == 0 {
             self.end(at, DoneReason::Filled, Code::NONE);
         }
         qty
+    }
+
+    fn fee(
+        &self,
+        market: &Market,
+        (side, price, qty): (Side, Price, i64),
+        liquidity: Liquidity,
+    ) -> Option<(i64, AssetId)> {
+        self.till.fee(market, (side, price.0, qty), liquidity, self.now, &self.orders)
+    }
+
+    /// Tells whether the account pays for an order that arrives.
+    pub(super) fn pays_for(&self, order: &Order) -> bool {
+        self.till.pays_for(order, &self.orders)
     }
 
     /// Ends all orders of an instrument and closes a position at the venue's price.
@@ -319,7 +337,7 @@ impl Desk {
         let (price, qty) = (liquidate.price, held.saturating_abs());
         let liquidity = Liquidity::Liquidation;
         let Some((trade, (fee, fee_asset))) =
-            self.trade.checked_add(1).zip(market.fee(side, price, qty, liquidity))
+            self.trade.checked_add(1).zip(self.fee(market, (side, price, qty), liquidity))
         else {
             return;
         };
@@ -327,6 +345,7 @@ impl Desk {
             self.trade = trade;
             let fill = Fill { order, price, qty: Qty(qty), fee, trade, fee_asset, side, liquidity };
             self.holdings.clear(market.id);
+            self.till.filled(market.id, &fill, self.now);
             self.untidy = true;
             self.report(market.id, order, Body::Fill(fill));
         }
@@ -394,6 +413,7 @@ impl Desk {
         }
         self.stops.save(out);
         self.holdings.save(out);
+        self.till.save(out);
         self.agenda.save(out);
     }
 
@@ -414,6 +434,7 @@ impl Desk {
         }
         self.stops.load(from)?;
         self.holdings.load(from)?;
+        self.till.load(from)?;
         self.agenda.load(from)?;
         // What the queues' limits rest on.
         let count = |is: fn(&Order) -> bool| self.orders.iter().filter(|order| is(order)).count();

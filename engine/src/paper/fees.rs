@@ -28,7 +28,12 @@ impl Fees {
             let at = assets.iter().position(|asset| asset == name)?;
             u16::try_from(at).ok().map(AssetId)
         };
-        let received = instrument.fee_asset == FeeAsset::Received && instrument.kind == Kind::Spot;
+        let received = instrument.kind == Kind::Spot
+            && match instrument.fee_asset {
+                // Where the asset of its own does not suffice.
+                FeeAsset::Received | FeeAsset::Asset(_) => true,
+                FeeAsset::Quote => false,
+            };
         let quote = id(&instrument.settle)?;
         Some(Self {
             maker: instrument.fee_maker,
@@ -60,6 +65,17 @@ impl Fees {
             Liquidity::Maker => self.maker,
             Liquidity::Taker | Liquidity::Liquidation => self.taker,
         };
+        self.at(rate, side, price, qty)
+    }
+
+    /// Returns the fee of a fill at a rate, as [`Fees::of`].
+    pub(super) fn at(
+        &self,
+        rate: Rate,
+        side: Side,
+        price: i64,
+        qty: i64,
+    ) -> Option<(i64, AssetId)> {
         let share = i128::from(qty).checked_mul(i128::from(rate.0))?;
         let decimals = self.qty_decimals.checked_add(RATE_SCALE)?;
         let (exact, decimals, asset) = if self.received && side == Side::Buy {

@@ -173,7 +173,13 @@ impl Market {
         self.moved_by(price, i128::from(self.instrument.protect.0), side)
     }
 
-    /// Returns the fee of a fill and its asset; `None` when it does not fit.
+    /// Returns the instrument's fees; `None` where one is in an asset that the session lacks.
+    pub(super) fn fees(&self) -> Option<&Fees> {
+        self.fees.as_ref()
+    }
+
+    /// Returns the fee of a fill at the instrument's own rates, and its asset; `None` when it does
+    /// not fit.
     pub(super) fn fee(
         &self,
         side: Side,

@@ -244,6 +244,47 @@ fn the_simulated_venue_is_the_one_that_options_ask_for() {
 }
 
 #[test]
+fn fees_are_paid_in_their_own_asset_by_its_mark() {
+    let folder = folder(&taker());
+    let folder = folder.path();
+    let rows: String = (1..=200).map(|nth| row(nth, "500", "0.5")).collect();
+    write(folder, "bnb.csv", format!("{TRADES}{rows}"));
+    let more = "[account.paper]\nbalances = { USDT = \"1_000\", BNB = \"0.00003\" }\n\
+                fees = { taker = \"5bps\", asset = \"asset:BNB\" }\n\
+                [rates]\nBNB = { via = \"binance:BNB_USDT\" }\n";
+    let files = format!("{USDT}, \"bnb.csv=binance:BNB_USDT\"");
+    configured(folder, &files, more);
+    let result = ran(folder);
+    assert_eq!(result["equity_start"], "1000.015", "{result}");
+    let fills = engine(folder, "journal dump J --kind Fill --json").json_lines();
+    // Assets by their numbers: the reporting one comes first, then those of the instruments.
+    let asset = |row: &Value| {
+        let number = usize::try_from(row["fee_asset"].as_u64().unwrap()).unwrap();
+        ["USDT", "BTC", "BNB"][number]
+    };
+    let fees: Vec<(&str, &str)> =
+        fills.iter().map(|row| (asset(row), row["side"].as_str().unwrap())).collect();
+    // 20 USDT at 5 bp are 0.01 USDT, 0.00002 BNB: once.
+    assert_eq!(fees[..2], [("BNB", "Buy"), ("USDT", "Sell")], "{fees:?}");
+    assert!(fees[2..].contains(&("BTC", "Buy")), "{fees:?}");
+    configured(folder, &files, &more.replace("BNB = { via", "USD = { via"));
+    refused(folder, &["BNB"]);
+    let fixed = "[account.paper.fees]\ntiers = [\"1_000 1bps 4bps\", \"500 1bps 3bps\"]\n";
+    configured(folder, USDT, fixed);
+    refused(folder, &["`500 1bps 3bps` is of less volume, or dearer", "x.toml:8:9"]);
+    configured(folder, USDT, "[account.paper.fees]\ntiers = [\"1_000 1bps 4bps\"]\n");
+    ran(folder_of_new_journal(folder));
+    let setup = engine(folder, "journal dump J --kind RunMetadata --json").stdout;
+    assert!(setup.contains("400000") && setup.contains("1000000000000"), "{setup}");
+}
+
+/// Forgets the journal of the run before.
+fn folder_of_new_journal(folder: &Path) -> &Path {
+    std::fs::remove_dir_all(folder.join("J")).unwrap();
+    folder
+}
+
+#[test]
 fn a_strategy_that_shorts_does_not_bind_on_a_cash_account() {
     let rules = WEIGHER.replace("enter long GO", "enter short GO");
     let folder = folder(&rules);

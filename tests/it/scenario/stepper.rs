@@ -10,7 +10,6 @@ use engine::source::{Message, Source};
 use engine::stage::{Out, Stage};
 use engine::strategy::Strategy;
 use model::event::{Body, CancelSent, Event, Kind, Lane, OrderSent, StopSent};
-use model::id::InstrumentId;
 use model::order::EndReason;
 
 struct Stepper {
@@ -25,9 +24,7 @@ struct Stepper {
 /// Runs a source to its end; returns every event of it.
 pub(super) fn run(session: &Session, source: &mut dyn Source) -> Vec<Event> {
     let setup = &session.setup;
-    let traded: Vec<InstrumentId> = setup.traded.iter().map(|id| InstrumentId(*id)).collect();
-    let carries: Vec<_> = setup.instruments.iter().map(|one| one.carries).collect();
-    let paper = Paper::new(&session.instruments, &carries, &traded, &setup.paper, &setup.assets);
+    let paper = Paper::of(setup, &session.instruments);
     // The strategies of scenarios need no bars made from trades.
     let mut feed = Feed::new(setup, &session.instruments, Default::default(), paper);
     let start = source.peek().expect("a message");

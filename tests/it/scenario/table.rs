@@ -5,7 +5,8 @@ use engine::program;
 use engine::session::Session;
 use engine::setup::paper::{BarFill, LatencySetup, PaperSetup, QueueSetup};
 use engine::setup::{
-    AccountSetup, Carried, InstrumentSetup, Mode, MoneySetup, SEMANTICS, Setup, SourceSetup,
+    AccountSetup, Carried, FeeTier, InstrumentSetup, Mode, MoneySetup, RateSetup, RateSource,
+    SEMANTICS, Setup, SourceSetup,
 };
 use engine::source::{Message, Progress, Source};
 use model::decimal::parse_mantissa;
@@ -29,7 +30,7 @@ pub(super) const QTY_DECIMALS: u8 = 3;
 const MINUTE_NS: i64 = 60_000 * MS;
 pub(super) const STRATEGIES: [&str; 3] = ["a", "b", "c"];
 /// By id.
-const ASSETS: [&str; 2] = ["USDT", "BTC"];
+const ASSETS: [&str; 3] = ["USDT", "BTC", "BNB"];
 
 /// One table.
 #[derive(Debug)]
@@ -61,6 +62,10 @@ struct Terms {
     balances: Vec<(String, i128)>,
     /// `least AMOUNT`: smallest order value.
     least: Money,
+    /// `tier VOLUME MAKER TAKER`: lower fees, in basis points.
+    tiers: Vec<FeeTier>,
+    /// `rate AMOUNT ASSET`: what one is worth, fixed.
+    rates: Vec<RateSetup>,
 }
 
 impl Default for Terms {
@@ -72,6 +77,8 @@ impl Default for Terms {
             paper: PaperSetup::constant(2 * MS, MS),
             balances: Vec::new(),
             least: Money::units(5),
+            tiers: Vec::new(),
+            rates: Vec::new(),
         }
     }
 }
@@ -199,7 +206,7 @@ impl Table {
 
     /// Returns the session that the table describes.
     pub(super) fn session(&self) -> Session {
-        let Terms { carries, linear, balances, paper, .. } = &self.terms;
+        let Terms { carries, linear, balances, paper, tiers, rates, .. } = &self.terms;
         let balances = if balances.is_empty() {
             vec![("USDT".to_owned(), 10_000_000_000_000)]
         } else {
@@ -213,7 +220,10 @@ impl Table {
             seed: 0,
             reporting: "USDT".to_owned(),
             assets: ASSETS.map(str::to_owned).to_vec(),
-            instruments: vec![InstrumentSetup::of(&self.terms.instrument(), *carries)],
+            instruments: vec![InstrumentSetup {
+                fee_tiers: tiers.clone(),
+                ..InstrumentSetup::of(&self.terms.instrument(), *carries)
+            }],
             accounts: vec![AccountSetup {
                 name: "paper".to_owned(),
                 venue: "x".to_owned(),
@@ -224,7 +234,7 @@ impl Table {
             sources: vec![SourceSetup { name: "scenario".to_owned(), hash: String::new() }],
             paper: paper.clone(),
             traded: vec![0],
-            money: MoneySetup::plain(),
+            money: MoneySetup { rates: rates.clone(), ..MoneySetup::plain() },
         };
         let text = self.rules_text();
         let checked = program::load(vec![RulesText { name: "scenario.rules".to_owned(), text }]);
@@ -372,6 +382,18 @@ impl Terms {
             "hold" => {
                 self.balances.push((words[2].to_owned(), number(words[1], 9).into()));
             }
+            "tier" => {
+                let rate = |text| number(text, 5);
+                self.tiers.push(FeeTier {
+                    volume_from: number(words[1], 9).into(),
+                    maker: rate(words[2]),
+                    taker: rate(words[3]),
+                });
+            }
+            "rate" => self.rates.push(RateSetup {
+                asset: words[2].to_owned(),
+                from: RateSource::Fixed(number(words[1], 9).into()),
+            }),
             "least" => self.least = Money(number(words[1], 9).into()),
             other => panic!("`{other}` is no setup"),
         }

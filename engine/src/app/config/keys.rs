@@ -179,9 +179,16 @@ pub(super) const KEYS: &[Key] = &[
     key("account.paper.fees.taker", FEE, None, "of what took"),
     key(
         "account.paper.fees.asset",
-        Kind::Choice(&["received", "quote"]),
+        Kind::FeeAsset,
         None,
-        "what it is paid in; not set: received on spot, quote on perpetuals",
+        "what it is paid in; not set: received on spot, quote on perpetuals. An asset of its own \
+         while it suffices",
+    ),
+    key(
+        "account.paper.fees.tiers",
+        Kind::Tiers,
+        None,
+        "lower fees of a day, by the volume of the 30 days before it, in the quote asset",
     ),
     key(
         "rates.<asset>.via",

@@ -4,7 +4,9 @@
 //! could be read in two ways: 250 is no latency, and 5 is no share.
 
 use engine::idle::Wait;
+use engine::setup::FeeTier;
 use model::decimal::{DecimalError, format_trimmed, parse_mantissa};
+use model::instrument::FeeAsset;
 use model::num::{MONEY_SCALE, RATE_SCALE};
 use model::symbol::{Symbol, is_asset};
 
@@ -46,6 +48,10 @@ pub(super) enum Kind {
     Amount,
     /// How much one unit is worth.
     Rate,
+    /// What fees are paid in.
+    FeeAsset,
+    /// Fees by volume.
+    Tiers,
     /// An amount with its asset, or a share.
     Capital,
     /// Size of a segment.
@@ -79,12 +85,15 @@ pub(super) enum Value {
     Money(i64, String),
     /// How threads wait.
     Wait(Wait),
+    /// Fees by volume.
+    Tiers(Vec<FeeTier>),
 }
 
 /// LIMIT: largest segment, as the journal's format has it.
 const SEGMENT_MIB_MAX: u64 = 1_024;
 
 const SHARES: &str = "a share such as \"5bps\" or \"0.5%\"";
+const TIER: &str = "VOLUME MAKER TAKER, such as \"1_000_000 1bps 4bps\"";
 const SECONDS: &str = "a duration such as \"250ms\" or \"10s\"";
 
 impl Kind {
@@ -103,6 +112,7 @@ impl Kind {
             },
             Self::Files | Self::Paths | Self::Symbols => self.texts(raw),
             Self::Cores => cores(raw),
+            Self::Tiers => tiers(raw),
             Self::Count { least, most } => {
                 let text = number(raw, "a whole number without a unit")?;
                 let read = text.replace('_', "").parse::<u64>().ok();
@@ -134,6 +144,7 @@ impl Kind {
             },
             Self::Choice(_)
             | Self::Asset
+            | Self::FeeAsset
             | Self::Symbol
             | Self::Path
             | Self::Wait
@@ -165,6 +176,8 @@ impl Kind {
             }
             Self::Amount => "an amount such as \"10_000\", 0 or more".to_owned(),
             Self::Rate => "a number above 0".to_owned(),
+            Self::FeeAsset => "received, quote, or asset: and a name, \"asset:BNB\"".to_owned(),
+            Self::Tiers => format!("a list of {TIER}"),
             Self::Capital => "an amount such as \"5_000 USDT\", or a share such as \"50%\"".into(),
             Self::Segment => format!("1MiB to {SEGMENT_MIB_MAX}MiB, a power of two"),
             Self::Wait => "spin, spin-yield, spin-park or sleep:1 to sleep:500".to_owned(),
@@ -191,6 +204,10 @@ impl Kind {
             Self::Asset if !is_asset(text) => {
                 Err(Complaint::new(faults::MALFORMED, format!("`{text}` is no asset"))
                     .help("an asset is written in capitals and digits, e.g. \"USDT\""))
+            }
+            Self::FeeAsset if FeeAsset::parse(text).is_none() => {
+                let message = format!("`{text}` is not {}", self.expected());
+                Err(Complaint::new(faults::CHOICE, message))
             }
             Self::Symbol => match Symbol::parse(text) {
                 Ok(_) => Ok(Value::Text(text.clone())),
@@ -397,6 +414,40 @@ fn capital(raw: &Raw) -> Result<Value, Complaint> {
             }
         }
     }
+}
+
+/// Reads tiers of fees, each of more volume and no dearer than the one before.
+fn tiers(raw: &Raw) -> Result<Value, Complaint> {
+    let items = match raw {
+        Raw::Text(_) => std::slice::from_ref(raw),
+        Raw::List(items) => items.as_slice(),
+        other => return Err(wrong_type(other, TIER)),
+    };
+    let mut tiers: Vec<FeeTier> = Vec::new();
+    for item in items {
+        let Raw::Text(text) = item else { return Err(wrong_type(item, TIER)) };
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let [volume, maker, taker] = words.as_slice() else {
+            return Err(malformed(text, DecimalError::Malformed, TIER));
+        };
+        let volume = mantissa(volume, MONEY_SCALE).map_err(|e| malformed(volume, e, TIER))?;
+        let rate = |word: &&str| match share_of(word) {
+            Some(Ok(share)) => Ok(share),
+            Some(Err(error)) => Err(malformed(word, error, SHARES)),
+            None => Err(bare_share(word)),
+        };
+        let (volume_from, maker, taker) = (i128::from(volume), rate(maker)?, rate(taker)?);
+        let last = tiers.last();
+        let falls = last.is_none_or(|last| {
+            volume_from > last.volume_from && maker <= last.maker && taker <= last.taker
+        });
+        if volume_from <= 0 || !falls {
+            let message = format!("`{text}` is of less volume, or dearer, than what it follows");
+            return Err(outside(message).help("write tiers by volume, each cheaper than before"));
+        }
+        tiers.push(FeeTier { volume_from, maker, taker });
+    }
+    Ok(Value::Tiers(tiers))
 }
 
 fn segment(raw: &Raw) -> Result<Value, Complaint> {

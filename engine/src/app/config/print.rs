@@ -254,7 +254,7 @@ fn property(key: &Key) -> Json {
         Kind::Count { least, most } => {
             json!({ "type": "integer", "minimum": least, "maximum": most })
         }
-        Kind::Symbols | Kind::Paths | Kind::Files => {
+        Kind::Symbols | Kind::Paths | Kind::Files | Kind::Tiers => {
             json!({ "type": ["string", "array"], "items": { "type": "string" } })
         }
         Kind::Cores => json!({ "type": "array", "items": { "type": "integer", "minimum": 0 } }),
@@ -262,6 +262,7 @@ fn property(key: &Key) -> Json {
             json!({ "type": ["string", "number"] })
         }
         Kind::Asset
+        | Kind::FeeAsset
         | Kind::Symbol
         | Kind::Path
         | Kind::Duration { .. }

@@ -2,7 +2,9 @@
 
 use engine::program::{Checked, candidates};
 use engine::session::SessionError;
-use engine::setup::{CapitalSetup, MoneySetup, RATE_AGE_MAX_NS, RateSetup, RateSource, SetupError};
+use engine::setup::{
+    CapitalSetup, FeeTier, MoneySetup, RATE_AGE_MAX_NS, RateSetup, RateSource, SetupError,
+};
 use model::decimal::format_trimmed;
 use model::instrument::{FeeAsset, Instrument};
 use model::num::RATE_SCALE;
@@ -21,6 +23,8 @@ pub(in crate::app) struct MoneyWanted {
     pub(in crate::app) capitals: Vec<CapitalSetup>,
     /// What of the opening balances of each account is set apart, 1e-9.
     pub(in crate::app) protect: Vec<(String, i128)>,
+    /// Fees by volume, of all that is traded.
+    pub(in crate::app) tiers: Vec<FeeTier>,
 }
 
 /// Where the rate of an asset comes from.
@@ -40,6 +44,7 @@ impl MoneyWanted {
             rate_age_max_ns: RATE_AGE_MAX_NS,
             capitals: Vec::new(),
             protect: Vec::new(),
+            tiers: Vec::new(),
         }
     }
 }

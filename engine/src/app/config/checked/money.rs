@@ -50,6 +50,10 @@ impl Values<'_> {
             rate_age_max_ns: self.number("account.max_rate_age"),
             capitals: capitals.filter_map(capital).collect(),
             protect: self.amounts("account.paper.protect.<asset>"),
+            tiers: match self.value("account.paper.fees.tiers") {
+                Some(Value::Tiers(tiers)) => tiers,
+                _ => Vec::new(),
+            },
         }
     }
 
