@@ -18,7 +18,7 @@ use model::time::{Date, Nanos};
 
 use crate::paper::Paper;
 use crate::portfolio::asset_id;
-use crate::setup::{RateSetup, RateSource, Setup};
+use crate::setup::{DaySetup, RateSetup, RateSource, Setup};
 use crate::source::Message;
 
 /// Bars of any whole-second length, built from trades.
@@ -37,6 +37,10 @@ pub struct Feed {
     seq: Seq,
     ts: Nanos,
     day: Option<Date>,
+    /// First moment of the day after it.
+    day_ends: Nanos,
+    /// When days begin.
+    days: DaySetup,
     instruments: usize,
     /// How many accounts and assets there are.
     money: (usize, usize),
@@ -131,6 +135,8 @@ impl Feed {
             seq: Seq(0),
             ts: Nanos(0),
             day: None,
+            day_ends: Nanos(0),
+            days: setup.money.day.clone(),
             instruments: instruments.len(),
             money: (setup.accounts.len(), setup.assets.len()),
             seed: setup.seed,
@@ -221,8 +227,9 @@ impl Feed {
             let Some(rate) = self.rates.get(index).copied() else { continue };
             self.put(at, NO_INSTRUMENT, &rate, FLAG_DERIVED);
         }
-        self.day = Some(at.date());
-        self.put(at, NO_INSTRUMENT, &DayRoll { date: at.date() }, FLAG_DERIVED);
+        let date = self.days.date(at);
+        self.open_day(date);
+        self.put(at, NO_INSTRUMENT, &DayRoll { date }, FLAG_DERIVED);
         self.close_message();
     }
 
@@ -257,15 +264,25 @@ impl Feed {
     /// Opens a day if the record about to be stamped at `at` lies in a new one. Returns true when
     /// the batch now holds that roll, to be passed on before the record itself.
     pub fn roll_before(&mut self, at: Nanos) -> bool {
-        let date = Nanos(self.ts.0.saturating_add(1)).max(at).date();
+        let moment = Nanos(self.ts.0.saturating_add(1)).max(at);
+        if self.day.is_some() && moment < self.day_ends {
+            return false;
+        }
+        let date = self.days.date(moment);
+        // Dates never go back.
         if self.day.is_some_and(|day| date <= day) {
             return false;
         }
-        self.day = Some(date);
+        self.open_day(date);
         self.batch.clear();
-        self.put(date.start(), NO_INSTRUMENT, &DayRoll { date }, FLAG_DERIVED);
+        self.put(self.days.start(date), NO_INSTRUMENT, &DayRoll { date }, FLAG_DERIVED);
         self.close_message();
         true
+    }
+
+    fn open_day(&mut self, date: Date) {
+        self.day = Some(date);
+        self.day_ends = self.days.start(Date(date.0.saturating_add(1)));
     }
 
     /// Turns a source's message into input records.

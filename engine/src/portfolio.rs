@@ -269,6 +269,12 @@ impl Portfolio {
         &self.open
     }
 
+    /// Returns the trading day that was opened last.
+    #[must_use]
+    pub fn day(&self) -> Option<Date> {
+        self.day
+    }
+
     /// Returns the measures of day, week and all time.
     #[must_use]
     pub fn measures(&self) -> &Measures {

@@ -43,8 +43,6 @@ mod rate;
 mod size;
 /// What tests of rules files need.
 mod trial;
-/// Round trips of strategies.
-mod trip;
 /// The verdict on one order.
 mod verdict;
 
@@ -91,7 +89,7 @@ pub struct Risk<G = Nothing> {
 }
 
 /// Version of the state image.
-const IMAGE_VERSION: u32 = 3;
+const IMAGE_VERSION: u32 = 4;
 
 impl Risk {
     /// Builds the stage for a session.
@@ -220,7 +218,12 @@ impl<G: Given> Risk<G> {
 
     fn tell_state(&self, event: &Event, equity: Money, known: bool, out: &mut Out) {
         let exposure = self.portfolio.exposure(None, &self.view()).unwrap_or(Money::ZERO);
-        let state = RiskState { equity, exposure, date: event.ts.date(), known };
+        let state = RiskState {
+            equity,
+            exposure,
+            date: self.portfolio.day().unwrap_or(event.ts.date()),
+            known,
+        };
         Self::emit(event, NO_INSTRUMENT, &state, out);
     }
 

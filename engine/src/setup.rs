@@ -12,9 +12,12 @@ use model::order::AccountKind;
 use model::symbol::Symbol;
 use model::time::SECOND_NS;
 
+/// When a trading day begins.
+pub mod day;
 /// The simulated venue's constants.
 pub mod paper;
 
+pub use day::DaySetup;
 pub use paper::PaperSetup;
 
 /// Raised whenever the same inputs may decide differently. Replay of another number refuses.
@@ -87,6 +90,9 @@ pub struct MoneySetup {
     pub rate_age_max_ns: i64,
     /// What strategies may use; the rest of the equity at start is shared by those not named.
     pub capitals: Vec<CapitalSetup>,
+    /// When a trading day begins.
+    #[serde(default, skip_serializing_if = "DaySetup::is_utc")]
+    pub day: DaySetup,
 }
 
 /// Where the rate of an asset comes from.
@@ -360,7 +366,12 @@ impl MoneySetup {
     /// its equity.
     #[must_use]
     pub fn plain() -> Self {
-        Self { rates: Vec::new(), rate_age_max_ns: RATE_AGE_MAX_NS, capitals: Vec::new() }
+        Self {
+            rates: Vec::new(),
+            rate_age_max_ns: RATE_AGE_MAX_NS,
+            capitals: Vec::new(),
+            day: DaySetup::default(),
+        }
     }
 }
 

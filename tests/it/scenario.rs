@@ -30,6 +30,7 @@ use std::fmt::Write;
 
 use crate::session::lab::{assert_replays, assert_same_decisions, events, fused, journaled, split};
 
+mod down;
 mod report;
 mod stepper;
 mod table;

@@ -11,6 +11,6 @@ pub(crate) mod lab;
 mod latency;
 mod merged;
 mod replica;
-mod resume;
+pub(crate) mod resume;
 mod strategies;
 mod tampered;

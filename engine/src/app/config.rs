@@ -18,6 +18,8 @@ use serde_json::json;
 
 /// A configuration as a whole.
 mod checked;
+/// When a trading day begins.
+mod day;
 /// Everything that is wrong.
 mod faults;
 /// The table of keys.

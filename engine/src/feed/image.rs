@@ -69,7 +69,10 @@ impl Image for Feed {
         self.batch.clear();
         self.seq = Seq(from.take()?);
         self.ts = from.take()?;
-        self.day = from.take_option()?.map(Date);
+        self.day = None;
+        if let Some(date) = from.take_option()? {
+            self.open_day(Date(date));
+        }
         for book in &mut self.books {
             book.load(from)?;
         }

@@ -242,7 +242,9 @@ impl Till {
         let (maker, taker) = self.rates(place, now);
         let rate = if liquidity == Liquidity::Maker { maker } else { taker };
         let plain = fees.at(rate, side, price, qty);
-        let other = place.discount.and_then(|discount| {
+        // A liquidation is charged in what the position is settled in.
+        let discount = place.discount.filter(|_| liquidity != Liquidity::Liquidation);
+        let other = discount.and_then(|discount| {
             let fee = self.discounted(place, discount, rate, (price, qty))?;
             let free = self.free(place.account, discount.asset, orders);
             (i128::from(fee) <= free).then_some((fee, discount.asset))

@@ -20,6 +20,13 @@ pub struct FillOutcome {
     pub realised: Money,
     /// The strategy whose order it was.
     pub strategy: StrategyId,
+    /// What the fee was worth in the quote asset.
+    pub fee: Money,
+    /// What the strategy's own ledger realised, net of the fee, in the quote asset; none when it
+    /// opened or added.
+    pub pnl: Option<Money>,
+    /// It opened or added to what the strategy holds.
+    pub opens: bool,
     /// The round trip that it ended.
     pub closed: Option<Closed>,
 }
@@ -107,8 +114,10 @@ impl Portfolio {
         };
         let row_at = self.ledgers.find(order.strategy, instrument)?;
         let mut row = *self.ledgers.rows.get(row_at)?;
-        let before = row.position;
+        let (before, made) = (row.position, row.net());
+        let opens = before.is_flat() || (before.qty.0 < 0) == (legs.received.0 < 0);
         row.trade(legs.received, legs.value, apart, view.now)?;
+        let net = row.net().checked_sub(made)?;
         let flat = self.is_dust(&row.position, instrument, view);
         let closed = row.settle(flat, &before, view.now);
         let released = release.0.checked_neg()?;
@@ -136,7 +145,8 @@ impl Portfolio {
         }
         self.refresh();
         self.assert_ledgers(key);
-        Some(FillOutcome { realised, strategy: order.strategy, closed })
+        let (strategy, pnl) = (order.strategy, Some(net).filter(|_| !opens));
+        Some(FillOutcome { realised, strategy, fee: paid, pnl, opens, closed })
     }
 
     /// Takes a fee. One in an asset that is itself a position makes that smaller, at the mark: what

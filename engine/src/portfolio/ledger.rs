@@ -132,6 +132,10 @@ impl Ledger {
         if ended || flat {
             self.round = self.net();
         }
+        if !flat && !self.open {
+            // A round trip begins, also over dust that the last one left.
+            self.position.since = now;
+        }
         self.open = !flat;
         strategy.map(|strategy| Closed { strategy, pnl, duration_ns: now.since(before.since) })
     }

@@ -382,3 +382,22 @@ fn a_funding_that_does_not_fit_changes_nothing() {
     assert!(after.fund(ID, &small, &facts, &view).is_some());
     assert_ne!(after, desk.portfolio);
 }
+
+/// What a fee in kind leaves is dust: the next round trip begins over it, at its own moment.
+#[test]
+fn a_round_trip_over_dust_lasts_from_its_own_beginning() {
+    let strategies = vec!["a".to_owned()];
+    let owners = Owners { strategies, pairs: vec![(StrategyId(0), ID)] };
+    let mut row = Ledgers::new(&owners, 1).rows[1];
+    let mut trade = |delta: i128, value: i128, flat: bool, now: i64| {
+        let before = row.position;
+        let (delta, value) = (Money(delta * UNIT / 1_000), Money(value * UNIT));
+        row.trade(delta, value, Money::ZERO, Nanos(now)).unwrap();
+        row.settle(flat, &before, Nanos(now))
+            .map(|closed| (closed.pnl.0 / UNIT, closed.duration_ns))
+    };
+    assert_eq!(trade(1_000, 100, false, 10), None);
+    assert_eq!(trade(-999, 109, true, 20), Some((9, 10)), "99.9 were the cost");
+    assert_eq!(trade(1_000, 100, false, 50), None);
+    assert_eq!(trade(-1_000, 101, true, 70), Some((0, 20)));
+}

@@ -49,12 +49,12 @@ impl<G: Given> Risk<G> {
         let Some(facts) = at(instruments, id) else { return };
         let booked = if fill.liquidity == Liquidity::Liquidation {
             let realised = portfolio.liquidated(id, fill, facts, &view);
-            realised.map(|profit| (profit, model::id::ALL_STRATEGIES))
+            realised.map(|profit| (profit, None))
         } else {
             let outcome = portfolio.fill(id, fill, facts, &view);
-            outcome.map(|outcome| (outcome.realised, outcome.strategy))
+            outcome.map(|outcome| (outcome.realised, Some(outcome)))
         };
-        let Some((profit, strategy)) = booked else {
+        let Some((profit, outcome)) = booked else {
             self.lost_count(event, out);
             return;
         };
@@ -65,6 +65,7 @@ impl<G: Given> Risk<G> {
             PositionChanged { qty: as_qty(position.qty, facts), basis: position.basis, account };
         Self::emit(event, id, &changed, out);
         let fee = Money(i128::from(fill.fee));
+        let strategy = outcome.map_or(model::id::ALL_STRATEGIES, |outcome| outcome.strategy);
         let realised = Realised { profit, fee, fee_asset: fill.fee_asset, strategy };
         Self::emit(event, id, &realised, out);
         self.balance_changed(event, account, quote, out);
@@ -75,8 +76,8 @@ impl<G: Given> Risk<G> {
         if fill.fee_asset != quote && !(cash && fill.fee_asset == base) {
             self.balance_changed(event, account, fill.fee_asset, out);
         }
-        if self.memories.any() && strategy != model::id::ALL_STRATEGIES {
-            self.filled(event, fill, strategy, out);
+        if let Some(outcome) = outcome.filter(|_| self.memories.any()) {
+            self.filled(event, fill, &outcome, out);
         }
         self.changed(event, out);
     }

@@ -180,13 +180,13 @@ impl<G: Given> RiskFacts<'_, G> {
         let fill = self.moment.and_then(|moment| moment.fill);
         let closed = self.moment.and_then(|moment| moment.closed);
         match (field, fill, closed) {
-            (Field::FillPrice, Some(fill), _) => Value::known(i128::from(fill.price)),
-            (Field::FillQty, Some(fill), _) => Value::known(i128::from(fill.qty)),
-            (Field::FillFee, Some(fill), _) => money(fill.fee),
-            (Field::FillPnl, Some(fill), _) => money(fill.pnl),
-            (Field::FillLiquidity, Some(fill), _) => Value::known(fill.liquidity as i128),
-            (Field::FillOpens, Some(fill), _) => Value::bool(fill.opens),
-            (Field::ClosedPnl, _, Some(closed)) => money(closed.pnl),
+            (Field::FillPrice, Some((fill, _)), _) => Value::known(i128::from(fill.price.0)),
+            (Field::FillQty, Some((fill, _)), _) => Value::known(i128::from(fill.qty.0)),
+            (Field::FillFee, Some((_, outcome)), _) => money(Some(outcome.fee)),
+            (Field::FillPnl, Some((_, outcome)), _) => money(outcome.pnl),
+            (Field::FillLiquidity, Some((fill, _)), _) => Value::known(fill.liquidity as i128),
+            (Field::FillOpens, Some((_, outcome)), _) => Value::bool(outcome.opens),
+            (Field::ClosedPnl, _, Some(closed)) => money(Some(closed.pnl)),
             (Field::ClosedDuration, _, Some(closed)) => {
                 Value::known(i128::from(closed.duration_ns))
             }

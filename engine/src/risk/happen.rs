@@ -2,7 +2,7 @@
 
 use dsl::typed::Occasion;
 use model::event::{Event, Fill, LatchChanged, OrderDone};
-use model::id::{NO_INSTRUMENT, StrategyId};
+use model::id::NO_INSTRUMENT;
 use model::order::LatchState;
 
 use super::facts::OrderView;
@@ -11,7 +11,7 @@ use super::latch::{Transition, World};
 use super::memory::{Happening, Moment, Reached, of_end};
 use super::rate::Whose;
 use super::{Risk, View};
-use crate::portfolio::at;
+use crate::portfolio::fill::FillOutcome;
 use crate::portfolio::open::OpenOrder;
 use crate::stage::Out;
 
@@ -32,21 +32,12 @@ impl<G: Given> Risk<G> {
         &mut self,
         event: &Event,
         fill: &Fill,
-        strategy: StrategyId,
+        outcome: &FillOutcome,
         out: &mut Out,
     ) {
-        let id = event.instrument;
-        let Some(facts) = at(&self.instruments, id) else { return };
-        let (assets, of) = (self.portfolio.assets(id), (id, strategy));
-        let Some((fill_moment, closed)) =
-            self.memories.trips.fill(of, fill, facts, assets, self.now)
-        else {
-            // What a strategy has won is not known any more.
-            self.lost_count(event, out);
-            return;
-        };
-        let whose = Whose { instrument: id, strategy, side: fill.side };
-        let moment = Moment { fill: Some(fill_moment), closed: None };
+        let FillOutcome { strategy, closed, .. } = *outcome;
+        let whose = Whose { instrument: event.instrument, strategy, side: fill.side };
+        let moment = Moment { fill: Some((*fill, *outcome)), closed: None };
         self.happen(event, &Happening { on: Occasion::Fill, whose, order: None, moment }, out);
         if closed.is_some() {
             let moment = Moment { fill: None, closed };

@@ -6,6 +6,7 @@ use dsl::memory::{Memory, OrderKey};
 use dsl::typed::{Occasion, Stream};
 use dsl::value::Value;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
+use model::event::Fill;
 use model::id::InstrumentId;
 use model::instrument::Instrument;
 use model::reject::Code;
@@ -14,7 +15,8 @@ use model::time::{Date, Nanos};
 use super::facts::RiskFacts;
 use super::given::Given;
 use super::rate::{Keys, Rates, Whose};
-use super::trip::{ClosedMoment, FillMoment, Trips};
+use crate::portfolio::fill::FillOutcome;
+use crate::portfolio::ledger::Closed;
 use crate::portfolio::{Portfolio, View, at, instrument_id};
 use crate::program::{Bound, BoundRisk};
 
@@ -23,8 +25,8 @@ type Blocks = [Vec<(BoundRisk, Registers)>];
 /// What is known for a moment only.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Moment {
-    pub(super) fill: Option<FillMoment>,
-    pub(super) closed: Option<ClosedMoment>,
+    pub(super) fill: Option<(Fill, FillOutcome)>,
+    pub(super) closed: Option<Closed>,
 }
 
 /// Something that happens, and to whom.
@@ -42,7 +44,6 @@ pub(super) struct Happening<'a> {
 pub(super) struct Memories {
     blocks: Vec<Option<BlockMemory>>,
     keys: Keys,
-    pub(super) trips: Trips,
     /// Number of the week of the last day that began.
     week: Option<i32>,
     /// Some block remembers, counts or cools down.
@@ -114,8 +115,7 @@ impl Memories {
             });
         }
         let any = blocks.iter().any(Option::is_some);
-        let trips = Trips::new(instruments.len(), if any { keys.strategies } else { 0 });
-        Self { blocks, keys, trips, week: None, any, latched }
+        Self { blocks, keys, week: None, any, latched }
     }
 
     /// Tells whether anything is remembered at all.
@@ -370,7 +370,6 @@ pub(super) fn of_end(reason: model::order::DoneReason) -> Option<(Occasion, Stre
 impl Image for Memories {
     fn save(&self, out: &mut ImageWriter) {
         out.put_option(self.week);
-        self.trips.save(out);
         for own in self.blocks.iter().flatten() {
             own.memory.save(out);
             own.rates.save(out);
@@ -379,7 +378,6 @@ impl Image for Memories {
 
     fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
         self.week = from.take_option()?;
-        self.trips.load(from)?;
         for own in self.blocks.iter_mut().flatten() {
             own.memory.load(from)?;
             own.rates.load(from)?;

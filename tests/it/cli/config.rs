@@ -117,6 +117,26 @@ fn what_config_default_prints_is_a_configuration() {
     assert!(schema["properties"]["journal"]["properties"]["dir"].is_object(), "{schema}");
 }
 
+/// The last block of the document is what the program prints.
+#[test]
+fn the_document_has_every_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = engine(folder.path(), "config default").stdout;
+    let path = tests::root().join("docs/configuration.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, _) = text.split_once("## Every key").unwrap();
+    let page = format!(
+        "{before}## Every key\n\nPrinted by `engine config default`; `UPDATE=1 cargo test -p tests \
+         cli::config` renews it here.\n\n```toml\n{}\n```\n",
+        printed.trim_end()
+    );
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap();
+    assert!(found == page, "docs/configuration.md is stale: renew it with UPDATE=1");
+}
+
 #[test]
 fn a_configured_session_is_the_one_that_options_ask_for() {
     let folder = tempfile::tempdir().unwrap();

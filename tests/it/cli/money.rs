@@ -285,6 +285,32 @@ fn folder_of_new_journal(folder: &Path) -> &Path {
 }
 
 #[test]
+fn a_day_begins_where_the_configuration_says() {
+    let folder = folder(&taker());
+    let folder = folder.path();
+    // The data begins at 23:54:14 UTC of the eighth, and goes on over two hours: at 21:00 in New
+    // York nothing begins, at 01:00 in London a day does.
+    let hour = 3_600_000;
+    let rows: String = (0..20).map(|nth| row(1 + nth * hour / 8, "100.01", "0.5")).collect();
+    write(folder, "binance_spot_btcusdt_x.csv", format!("{TRADES}{rows}"));
+    let dates = |start: &str| -> Vec<String> {
+        configured(folder, USDT, &format!("[account]\nday_start = \"{start}\"\n"));
+        ran(folder);
+        let rolls = engine(folder, "journal dump J --kind DayRoll --json").json_lines();
+        std::fs::remove_dir_all(folder.join("J")).unwrap();
+        let text = |row: &Value| format!("{} at {}", row["date"], row["ts"]);
+        rolls.iter().map(text).collect()
+    };
+    let (utc, new_york) = (dates("00:00 UTC"), dates("17:00 America/New_York"));
+    assert_eq!((utc.len(), new_york.len()), (2, 1), "{utc:?} {new_york:?}");
+    let london = dates("01:30 Europe/London");
+    assert_eq!(london.len(), 2, "{london:?}");
+    // 01:30 in a London summer is 00:30 UTC of the ninth.
+    let half_past = 1_723_161_600_000_000_000_i64 + 1_800_000_000_000;
+    assert!(london[1].ends_with(&half_past.to_string()), "{london:?}");
+}
+
+#[test]
 fn a_strategy_that_shorts_does_not_bind_on_a_cash_account() {
     let rules = WEIGHER.replace("enter long GO", "enter short GO");
     let folder = folder(&rules);

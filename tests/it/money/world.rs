@@ -277,6 +277,7 @@ fn setup(instruments: &[Instrument], carries: Carried) -> Setup {
                 capital("s1", Capital::Amount(CAPITAL_S1)),
                 capital("s2", Capital::Share(SHARE_S2)),
             ],
+            day: Default::default(),
         },
     }
 }

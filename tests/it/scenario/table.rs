@@ -5,8 +5,8 @@ use engine::program;
 use engine::session::Session;
 use engine::setup::paper::{BarFill, LatencySetup, PaperSetup, QueueSetup};
 use engine::setup::{
-    AccountSetup, Carried, FeeTier, InstrumentSetup, Mode, MoneySetup, RateSetup, RateSource,
-    SEMANTICS, Setup, SourceSetup,
+    AccountSetup, Carried, DaySetup, FeeTier, InstrumentSetup, Mode, MoneySetup, RateSetup,
+    RateSource, SEMANTICS, Setup, SourceSetup,
 };
 use engine::source::{Message, Progress, Source};
 use model::decimal::parse_mantissa;
@@ -64,6 +64,8 @@ struct Terms {
     least: Money,
     /// `tier VOLUME MAKER TAKER`: lower fees, in basis points.
     tiers: Vec<FeeTier>,
+    /// `day HOURS AHEAD`: days begin at that hour of a clock that is so many hours ahead of UTC.
+    day: DaySetup,
     /// `rate AMOUNT ASSET`: what one is worth, fixed.
     rates: Vec<RateSetup>,
 }
@@ -78,6 +80,7 @@ impl Default for Terms {
             balances: Vec::new(),
             least: Money::units(5),
             tiers: Vec::new(),
+            day: DaySetup::default(),
             rates: Vec::new(),
         }
     }
@@ -206,7 +209,7 @@ impl Table {
 
     /// Returns the session that the table describes.
     pub(super) fn session(&self) -> Session {
-        let Terms { carries, linear, balances, paper, tiers, rates, .. } = &self.terms;
+        let Terms { carries, linear, balances, paper, tiers, rates, day, .. } = &self.terms;
         let balances = if balances.is_empty() {
             vec![("USDT".to_owned(), 10_000_000_000_000)]
         } else {
@@ -234,7 +237,7 @@ impl Table {
             sources: vec![SourceSetup { name: "scenario".to_owned(), hash: String::new() }],
             paper: paper.clone(),
             traded: vec![0],
-            money: MoneySetup { rates: rates.clone(), ..MoneySetup::plain() },
+            money: MoneySetup { rates: rates.clone(), day: day.clone(), ..MoneySetup::plain() },
         };
         let text = self.rules_text();
         let checked = program::load(vec![RulesText { name: "scenario.rules".to_owned(), text }]);
@@ -389,6 +392,11 @@ impl Terms {
                     maker: rate(words[2]),
                     taker: rate(words[3]),
                 });
+            }
+            "day" => {
+                let hours = |text| number(text, 0) * 3_600_000 * MS;
+                let (name, offsets) = (text.to_owned(), vec![(0, hours(words[2]))]);
+                self.day = DaySetup { name, start_ns: hours(words[1]), offsets };
             }
             "rate" => self.rates.push(RateSetup {
                 asset: words[2].to_owned(),

@@ -49,7 +49,7 @@ impl Whole {
 }
 
 /// Returns the records of a lane from behind a seq on, without what names a run.
-fn behind(events: &[Event], lane: Lane, seq: u64) -> Vec<Event> {
+pub(crate) fn behind(events: &[Event], lane: Lane, seq: u64) -> Vec<Event> {
     let later = |event: &&Event| event.kind().lane() == lane && event.seq.0 > seq;
     events.iter().filter(later).copied().collect()
 }

@@ -112,11 +112,6 @@ impl<'a> Values<'a> {
         for entry in &self.layers.entries {
             let Some(key) = find(&entry.path) else { continue };
             let name = dotted(&entry.path);
-            if let Some(why) = key.missing {
-                let message = format!("{name}: not supported by this version");
-                self.found.push(Diagnostic::error(faults::LATER, entry.key, message).help(why));
-                continue;
-            }
             let open = open_part(key, &entry.path).and_then(|complaint| complaint.err());
             if let Some(complaint) = open {
                 self.found.push(complaint.at(&name, entry.key));

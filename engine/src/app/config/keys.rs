@@ -15,8 +15,6 @@ pub(super) struct Key {
     pub(super) default: Option<&'static str>,
     /// What it means, and what no value at all means.
     pub(super) meaning: &'static str,
-    /// Why this version refuses it; none for what it does.
-    pub(super) missing: Option<&'static str>,
 }
 
 /// What a section is for, in the order of the default file.
@@ -50,11 +48,7 @@ const fn key(
     default: Option<&'static str>,
     meaning: &'static str,
 ) -> Key {
-    Key { path, kind, default, meaning, missing: None }
-}
-
-const fn later(path: &'static str, kind: Kind, meaning: &'static str, why: &'static str) -> Key {
-    Key { path, kind, default: None, meaning, missing: Some(why) }
+    Key { path, kind, default, meaning }
 }
 
 const fn fact(path: &'static str, meaning: &'static str) -> Key {
@@ -63,7 +57,6 @@ const fn fact(path: &'static str, meaning: &'static str) -> Key {
 
 const LATENCY: Kind = Kind::Duration { least_ns: 0, most_ns: LATENCY_NS_MAX };
 const FEE: Kind = Kind::Share { least: FEES.0, most: FEES.1 };
-const NO_DAYS: &str = "days of this version begin at 00:00 UTC";
 
 /// All keys, by section.
 pub(super) const KEYS: &[Key] = &[
@@ -101,7 +94,12 @@ pub(super) const KEYS: &[Key] = &[
         Some("\"USDT\""),
         "the one asset that equity and limits are counted in",
     ),
-    later("account.day_start", Kind::DayStart, "when a trading day begins", NO_DAYS),
+    key(
+        "account.day_start",
+        Kind::DayStart,
+        Some("\"00:00 UTC\""),
+        "when a trading day begins; it is named by the date on which it does",
+    ),
     key(
         "account.max_rate_age",
         Kind::Duration { least_ns: 1_000_000, most_ns: RATE_AGE_NS_MAX },

@@ -4,7 +4,7 @@
 //! could be read in two ways: 250 is no latency, and 5 is no share.
 
 use engine::idle::Wait;
-use engine::setup::FeeTier;
+use engine::setup::{DaySetup, FeeTier};
 use model::decimal::{DecimalError, format_trimmed, parse_mantissa};
 use model::instrument::FeeAsset;
 use model::num::{MONEY_SCALE, RATE_SCALE};
@@ -87,6 +87,8 @@ pub(super) enum Value {
     Wait(Wait),
     /// Fees by volume.
     Tiers(Vec<FeeTier>),
+    /// When a trading day begins.
+    Day(DaySetup),
 }
 
 /// LIMIT: largest segment, as the journal's format has it.
@@ -181,7 +183,7 @@ impl Kind {
             Self::Capital => "an amount such as \"5_000 USDT\", or a share such as \"50%\"".into(),
             Self::Segment => format!("1MiB to {SEGMENT_MIB_MAX}MiB, a power of two"),
             Self::Wait => "spin, spin-yield, spin-park or sleep:1 to sleep:500".to_owned(),
-            Self::DayStart => "a time and a zone, \"00:00 UTC\"".to_owned(),
+            Self::DayStart => "a time and a zone, such as \"17:00 America/New_York\"".to_owned(),
             Self::Fact => "a text as --instrument takes it".to_owned(),
         }
     }
@@ -216,6 +218,10 @@ impl Kind {
             Self::Wait => text.parse().map(Value::Wait).map_err(|_| {
                 Complaint::new(faults::CHOICE, format!("`{text}` is no way to wait"))
                     .help(format!("write {}", self.expected()))
+            }),
+            Self::DayStart => super::day::day_start(text).map(Value::Day).map_err(|why| {
+                Complaint::new(faults::MALFORMED, why)
+                    .help("write \"00:00 UTC\", or such as \"17:00 America/New_York\"")
             }),
             Self::Path if text.is_empty() => {
                 Err(Complaint::new(faults::MALFORMED, "the path is empty".to_owned()))

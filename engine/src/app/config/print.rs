@@ -87,7 +87,7 @@ pub(super) fn rows(layers: &Layers) -> Vec<Row> {
                 && entry.path.iter().zip(key.path.split('.')).all(|(a, b)| a == b)
         };
         let table = layers.entries.iter().any(is_table);
-        if rows.len() == before && !open && !table && key.missing.is_none() {
+        if rows.len() == before && !open && !table {
             rows.push(Row {
                 key: key.path.to_owned(),
                 value: key.default.map(Raw::word),
@@ -144,7 +144,7 @@ pub(super) fn default_file() -> String {
     );
     for (section, what) in SECTIONS {
         let rows = KEYS.iter().filter(|key| above(key) == *section);
-        let rows: Vec<&Key> = rows.filter(|key| key.missing.is_none()).collect();
+        let rows: Vec<&Key> = rows.collect();
         if rows.is_empty() {
             continue;
         }
@@ -189,7 +189,7 @@ fn example(path: &str) -> String {
 /// Returns the JSON Schema of a file.
 pub(super) fn schema() -> Json {
     let mut root = section();
-    for key in KEYS.iter().filter(|key| key.missing.is_none()) {
+    for key in KEYS {
         let parts: Vec<&str> = key.path.split('.').collect();
         place(&mut root, &parts, property(key));
     }

@@ -3,7 +3,7 @@
 use engine::program::{Checked, candidates};
 use engine::session::SessionError;
 use engine::setup::{
-    CapitalSetup, FeeTier, MoneySetup, RATE_AGE_MAX_NS, RateSetup, RateSource, SetupError,
+    CapitalSetup, DaySetup, FeeTier, MoneySetup, RATE_AGE_MAX_NS, RateSetup, RateSource, SetupError,
 };
 use model::decimal::format_trimmed;
 use model::instrument::{FeeAsset, Instrument};
@@ -25,6 +25,8 @@ pub(in crate::app) struct MoneyWanted {
     pub(in crate::app) protect: Vec<(String, i128)>,
     /// Fees by volume, of all that is traded.
     pub(in crate::app) tiers: Vec<FeeTier>,
+    /// When a trading day begins.
+    pub(in crate::app) day: DaySetup,
 }
 
 /// Where the rate of an asset comes from.
@@ -45,6 +47,7 @@ impl MoneyWanted {
             capitals: Vec::new(),
             protect: Vec::new(),
             tiers: Vec::new(),
+            day: DaySetup::default(),
         }
     }
 }
@@ -105,7 +108,7 @@ impl Wanted<'_> {
             }
         }
         let (rate_age_max_ns, capitals) = (self.money.rate_age_max_ns, self.money.capitals.clone());
-        Ok(MoneySetup { rates, rate_age_max_ns, capitals })
+        Ok(MoneySetup { rates, rate_age_max_ns, capitals, day: self.money.day.clone() })
     }
 
     /// Returns the instrument whose mark is a rate.

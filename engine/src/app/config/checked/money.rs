@@ -50,6 +50,10 @@ impl Values<'_> {
             rate_age_max_ns: self.number("account.max_rate_age"),
             capitals: capitals.filter_map(capital).collect(),
             protect: self.amounts("account.paper.protect.<asset>"),
+            day: match self.value("account.day_start") {
+                Some(Value::Day(day)) => day,
+                _ => Default::default(),
+            },
             tiers: match self.value("account.paper.fees.tiers") {
                 Some(Value::Tiers(tiers)) => tiers,
                 _ => Vec::new(),
