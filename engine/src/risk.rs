@@ -8,7 +8,7 @@
 use dsl::evaluate::Registers;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::event::{Body, DayRoll, Event, Payload, RiskState, Signal, SignalTerms};
-use model::id::{InstrumentId, NO_INSTRUMENT};
+use model::id::{InstrumentId, NO_INSTRUMENT, StrategyId};
 use model::instrument::Instrument;
 use model::num::Money;
 use model::order::Action;
@@ -16,7 +16,7 @@ use model::time::Nanos;
 
 use crate::market::Market;
 use crate::portfolio::ledger::Owners;
-use crate::portfolio::{Portfolio, View};
+use crate::portfolio::{Portfolio, View, instrument_id};
 use crate::program::{Bound, BoundRisk};
 use crate::setup::Setup;
 use crate::stage::{Out, Stage};
@@ -124,7 +124,7 @@ impl<G: Given> Risk<G> {
                 },
             )
             .collect();
-        let portfolio = Portfolio::new(setup, instruments, &owners(bound));
+        let portfolio = Portfolio::new(setup, instruments, &owners(bound, G::STATES));
         Self {
             instruments: instruments.to_vec(),
             markets,
@@ -274,10 +274,19 @@ impl<G: Given> Risk<G> {
     }
 }
 
-/// Returns whose orders there can be.
-fn owners(bound: &Bound) -> Owners {
-    let pairs = bound.instances.iter().map(|instance| (instance.strategy, instance.instrument));
-    Owners { strategies: bound.strategies.clone(), pairs: pairs.collect() }
+/// Returns whose orders there can be. Where facts are stated, orders are too: of any strategy on
+/// any instrument.
+fn owners(bound: &Bound, stated: bool) -> Owners {
+    let strategies = bound.strategies.clone();
+    let pairs = if stated {
+        let ids = 0_u16..u16::try_from(strategies.len()).unwrap_or(u16::MAX);
+        let everywhere =
+            |id| (0..bound.risk.len()).map(move |at| (StrategyId(id), instrument_id(at)));
+        ids.flat_map(everywhere).collect()
+    } else {
+        bound.instances.iter().map(|instance| (instance.strategy, instance.instrument)).collect()
+    };
+    Owners { strategies, pairs }
 }
 
 /// Returns the bound blocks, each with its scratch registers.

@@ -399,5 +399,5 @@ fn a_round_trip_over_dust_lasts_from_its_own_beginning() {
     assert_eq!(trade(1_000, 100, false, 10), None);
     assert_eq!(trade(-999, 109, true, 20), Some((9, 10)), "99.9 were the cost");
     assert_eq!(trade(1_000, 100, false, 50), None);
-    assert_eq!(trade(-1_000, 101, true, 70), Some((0, 20)));
+    assert_eq!(trade(-1_000, 101, true, 70), Some((1, 20)), "100 of 100.1 were the cost");
 }
