@@ -71,6 +71,12 @@ impl<'a> Lower<'a> {
         }
     }
 
+    /// Tells whether a parameter was read that has values of its own for some symbols.
+    pub(crate) fn has_chosen(&self) -> bool {
+        let mut read = self.names.params.iter().zip(&self.params);
+        read.any(|(param, number)| number.is_some() && !param.table.is_empty())
+    }
+
     /// Starts the next section.
     pub(crate) fn next_section(&mut self) {
         self.graph.next_section();

@@ -30,6 +30,7 @@ pub(crate) fn bind(block: &RiskBlock, binding: &Binding<'_>) -> Result<RiskCode,
     let mut lower = Lower::new(binding, names, 0);
     let keeps = Keeps::of(block);
     let mut latches: Vec<_> = block.latches.iter().map(|one| latch(one, &mut lower)).collect();
+    let latches_vary = lower.has_chosen();
     lower.next_section();
     let mut caps: Vec<_> = block.caps.iter().map(|one| cap(one, &mut lower)).collect();
     lower.next_section();
@@ -76,6 +77,7 @@ pub(crate) fn bind(block: &RiskBlock, binding: &Binding<'_>) -> Result<RiskCode,
     Ok(RiskCode {
         latch_reads: reads(&latch_section),
         latches,
+        latches_vary,
         caps,
         checks,
         cooldowns,

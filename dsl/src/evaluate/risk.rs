@@ -131,6 +131,7 @@ pub enum CapBound {
 #[derive(Clone, Debug)]
 pub struct RiskCode {
     pub(crate) latches: Vec<LatchCode>,
+    pub(crate) latches_vary: bool,
     pub(crate) caps: Vec<CapCode>,
     pub(crate) checks: Vec<CheckCode>,
     pub(crate) cooldowns: Vec<CooldownCode>,
@@ -287,6 +288,12 @@ impl RiskCode {
     #[must_use]
     pub fn latches_recall_local(&self) -> bool {
         self.latch_section.recalls.iter().any(|recalled| self.memory.is_local(recalled.what))
+    }
+
+    /// Tells whether a latch reads a parameter that has values of its own for some symbols.
+    #[must_use]
+    pub fn latches_vary(&self) -> bool {
+        self.latches_vary
     }
 
     /// Returns the static cost, all sections together.

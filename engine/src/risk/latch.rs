@@ -4,8 +4,9 @@
 //! first known value counts as coming from false. During its `held` time a true condition already
 //! acts on orders; only the latch and its actions wait. Once it has ended, a condition that is
 //! still true does nothing: a new edge must come. A latch of a block that reads nothing of an
-//! instrument exists once, else once an instrument; it binds the instruments and strategies of its
-//! block, and its actions concern theirs.
+//! instrument, and no parameter that differs by symbol, exists once, else once an
+//! instrument; it binds the instruments and strategies of its block, and its actions concern
+//! theirs.
 
 use dsl::evaluate::Registers;
 use dsl::typed::{Effect, LatchEnd};
@@ -156,7 +157,8 @@ impl Latches {
             for (nth, (block, _)) in bound.iter().enumerate() {
                 let reads = block.code.reads();
                 let local = reads.iter().any(|read| is_of_instrument(read.field))
-                    || block.code.latches_recall_local();
+                    || block.code.latches_recall_local()
+                    || block.code.latches_vary();
                 if let Some(watched) = watched.get_mut(index) {
                     *watched |= reads.iter().any(|read| is_of_market(read.field))
                         || block.code.latches_read_depth();
