@@ -27,10 +27,10 @@ use model::instrument::Instrument;
 
 use crate::diagnostics::Diagnostic;
 pub use crate::evaluate::{
-    CapCode, CooldownCode, LatchCode, RiskCode, RuleCode, StrategyCode, ThrottleCode,
+    CapCode, CooldownCode, LatchCode, RiskCode, RuleCode, StrategyCode, TermsCode, ThrottleCode,
 };
 use crate::span::Span;
-use crate::typed::{RiskBlock, Strategy};
+use crate::typed::{Expr, RiskBlock, Strategy};
 
 mod graph;
 mod lower;
@@ -38,6 +38,7 @@ mod memory;
 mod number;
 mod risk;
 mod strategy;
+mod terms;
 
 use graph::Fault;
 
@@ -81,6 +82,19 @@ impl std::fmt::Debug for Binding<'_> {
 /// Everything that does not fit the instrument, its sources or the session.
 pub fn bind_risk(block: &RiskBlock, binding: &Binding<'_>) -> Result<RiskCode, Vec<Diagnostic>> {
     risk::bind(block, binding)
+}
+
+/// Binds expressions over the names of a risk block, to show what a rule was made of. A field that
+/// no source carries is unknown there.
+///
+/// # Errors
+/// Everything that does not fit the instrument or the session.
+pub fn bind_terms(
+    block: &RiskBlock,
+    shown: &[Expr],
+    binding: &Binding<'_>,
+) -> Result<TermsCode, Vec<Diagnostic>> {
+    terms::bind(block, shown, binding)
 }
 
 /// Binds a strategy to an instrument.

@@ -26,6 +26,8 @@ pub(crate) mod op;
 pub(crate) mod readout;
 mod risk;
 mod strategy;
+/// Values that explanations show.
+mod terms;
 
 pub(crate) use occasion::{IntakeCode, StateCode, UpdateCode};
 pub use occasion::{OccasionCode, Place};
@@ -36,6 +38,8 @@ pub use risk::{
 };
 pub use strategy::{CancelCode, OrderTerms, QuoteCode, RuleCode, SizeTerms, StrategyCode};
 pub(crate) use strategy::{FrameCode, SizeCode};
+pub(crate) use terms::TermCode;
+pub use terms::TermsCode;
 
 /// LIMIT: registers of one bound program. 256 rules (the verdict's rule set) of eight values each.
 pub const REGISTERS_MAX: usize = 2048;

@@ -230,6 +230,8 @@ pub struct RuleName {
     pub doc: String,
     /// The message template, if one is given.
     pub message: Option<String>,
+    /// What stands between its brackets, in order.
+    pub shown: Vec<Expr>,
     /// Where the statement stands.
     pub span: Span,
 }

@@ -468,7 +468,7 @@ impl Binder<'_> {
 }
 
 /// Returns what rules can ever know from the data an instrument carries.
-fn what_is_known(carries: Carried) -> Carries {
+pub(crate) fn what_is_known(carries: Carried) -> Carries {
     Carries {
         touch: carries.quotes || carries.book,
         bars: carries.trades || carries.bar_ns > 0,

@@ -4,7 +4,7 @@
 use crate::ast::{self, Block, Name, StatementKind};
 use crate::diagnostics::Diagnostic;
 use crate::span::Span;
-use crate::typed::{Let, RuleName, Step};
+use crate::typed::{Expr, ExprKind, Let, RuleName, Step};
 
 use super::expr::{Place, Typing};
 use super::scope::{Binding, Scope};
@@ -53,7 +53,7 @@ pub(super) fn add_let(
     let mut typing = Typing::new(scope, diagnostics, place);
     let mut typed = typing.infer(value);
     let reach = typing.reach;
-    if typed.as_ref().is_some_and(|typed| matches!(typed.kind, crate::typed::ExprKind::Na)) {
+    if typed.as_ref().is_some_and(|typed| matches!(typed.kind, ExprKind::Na)) {
         diagnostics.push(Diagnostic::error("R0217", value.span, "`na` of what unit?"));
         typed = None;
     }
@@ -77,19 +77,19 @@ impl Typing<'_, '_> {
         message: Option<&Name>,
         span: Span,
     ) -> RuleName {
-        if let Some(message) = message {
-            self.message(message);
-        }
+        let shown = message.map(|message| self.message(message)).unwrap_or_default();
         RuleName {
             code: code.text.clone(),
             doc: doc.to_owned(),
             message: message.map(|message| message.text.clone()),
+            shown,
             span,
         }
     }
 
-    /// Checks the `{...}` of a message.
-    fn message(&mut self, message: &Name) {
+    /// Types the `{...}` of a message.
+    fn message(&mut self, message: &Name) -> Vec<Expr> {
+        let mut shown = Vec::new();
         // Behind the quote that opens the text.
         let base = usize::try_from(message.span.start).unwrap_or(0).saturating_add(1);
         let mut rest = message.text.as_str();
@@ -100,14 +100,12 @@ impl Typing<'_, '_> {
                 let fault =
                     Diagnostic::error("R0123", message.span, "`{` is not closed in the text");
                 self.diagnostics.push(fault.help("write `}`"));
-                return;
+                return shown;
             };
             let end = start.saturating_add(inner.len());
             let text = self.scope.text;
             match crate::parse::parse_expression(message.span.source, text, start, end) {
-                Some(expr) => {
-                    self.infer(&expr);
-                }
+                Some(expr) => shown.extend(self.infer(&expr)),
                 None => {
                     let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
                     let span = Span { start: number(start), end: number(end), ..message.span };
@@ -118,6 +116,7 @@ impl Typing<'_, '_> {
             at = end.saturating_add(1);
             rest = next;
         }
+        shown
     }
 }
 

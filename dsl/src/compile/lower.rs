@@ -16,7 +16,7 @@ use crate::schema::{Field, Needs, Type};
 use crate::span::Span;
 use crate::typed::{
     Arith, Asset, AssetArg, Compare, Depth, Expr, ExprKind, Extent, Fold, Function, Let, Param,
-    RuleName, State, Unit, Window,
+    RiskBlock, RuleName, State, Unit, Window,
 };
 use crate::value::Value;
 
@@ -55,6 +55,19 @@ pub(crate) struct Lower<'a> {
     tolerant: bool,
 }
 
+impl<'a> Names<'a> {
+    /// Returns what a risk block names.
+    pub(crate) fn of(block: &'a RiskBlock) -> Self {
+        Self {
+            block: &block.name,
+            params: &block.params,
+            states: &block.states,
+            windows: &block.windows,
+            lets: &block.lets,
+        }
+    }
+}
+
 impl<'a> Lower<'a> {
     pub(crate) fn new(binding: &'a Binding<'a>, names: Names<'a>, series: usize) -> Self {
         Self {
@@ -69,6 +82,11 @@ impl<'a> Lower<'a> {
             rule: names.block,
             tolerant: false,
         }
+    }
+
+    /// From here on a field that no source carries is simply na.
+    pub(crate) fn tolerate(&mut self) {
+        self.tolerant = true;
     }
 
     /// Tells whether a parameter was read that has values of its own for some symbols.

@@ -20,14 +20,7 @@ const RATES: usize = 3;
 const EVENTS: usize = 4;
 
 pub(crate) fn bind(block: &RiskBlock, binding: &Binding<'_>) -> Result<RiskCode, Vec<Diagnostic>> {
-    let names = Names {
-        block: &block.name,
-        params: &block.params,
-        states: &block.states,
-        windows: &block.windows,
-        lets: &block.lets,
-    };
-    let mut lower = Lower::new(binding, names, 0);
+    let mut lower = Lower::new(binding, Names::of(block), 0);
     let keeps = Keeps::of(block);
     let mut latches: Vec<_> = block.latches.iter().map(|one| latch(one, &mut lower)).collect();
     let latches_vary = lower.has_chosen();

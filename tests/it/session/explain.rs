@@ -8,7 +8,9 @@ use model::decimal::parse_mantissa;
 use model::event::{Body, Event};
 use model::order::{Cause, Verdict};
 
-use super::lab::{defaults, events, fused, generated, journaled};
+use dsl::span::Source;
+
+use super::lab::{defaults, events, fused, generated, journaled, shipped};
 
 /// Returns a term's number in units of 1e-9.
 fn term(found: &Explanation, name: &str) -> i128 {
@@ -67,12 +69,14 @@ fn check(found: &Explanation, judged: &mut BTreeMap<String, u32>) {
             let whole = share(term(found, "max_symbol_exposure"), term(found, "account.equity"));
             let room = whole - term(found, "symbol.exposure");
             assert!((limit - room.max(0)).abs() <= 1, "{room} for {limit} in {found:?}");
+            assert!((room - term(found, "symbol_room")).abs() <= 1, "{room} in {found:?}");
             assert!(value > limit, "{found:?}");
         }
         "MAX_EXPOSURE" => {
             let whole = share(term(found, "max_exposure"), term(found, "account.equity"));
             let room = whole - term(found, "account.exposure");
             assert!((limit - room.max(0)).abs() <= 1, "{room} for {limit} in {found:?}");
+            assert!((room - term(found, "room")).abs() <= 1, "{room} in {found:?}");
         }
         "BELOW_MIN" => {
             assert!(value < limit && (term(found, "order.value") - value).abs() <= 1, "{found:?}");
@@ -81,6 +85,9 @@ fn check(found: &Explanation, judged: &mut BTreeMap<String, u32>) {
         "PRICE_COLLAR" | "FAR_AWAY" => {
             assert!(value > limit, "{found:?}");
             assert!(term(found, "order.price") > 0 && term(found, "market.mid") > 0, "{found:?}");
+            let aggression = term(found, "aggression");
+            let turned = if found.code == "FAR_AWAY" { -aggression } else { aggression };
+            assert!((turned - value).abs() <= 1, "{aggression} in {found:?}");
         }
         "BELOW_MIN_QTY" => assert!(value < limit, "{found:?}"),
         "NO_BALANCE" => {
@@ -89,4 +96,103 @@ fn check(found: &Explanation, judged: &mut BTreeMap<String, u32>) {
         _ => {}
     }
     *judged.entry(found.code.clone()).or_default() += 1;
+}
+
+/// One rule of each kind, over all that a rule can name.
+const KINDS: &str = "rules 1
+risk kinds hard {
+  applies to all
+  param most    : percent  = 4%  in 1%..50%
+  param pause   : duration = 3s  in 1s..1m
+  param orders_ : int      = 4   in 1..100
+  param losses  : int      = 3   in 1..100 { ETH_USDT.PERP = 2 }
+
+  state losers : int = 0 reset daily
+  update losers = losers + 1 on closed when closed.pnl < 0 USDT
+  update losers = 0          on latch TIRED ends
+
+  let fair = market.mid ?? market.last
+  let paid = if order.is_buy then (order.price - fair) / fair else (fair - order.price) / fair
+  let room = most * account.equity - symbol.exposure
+
+  halt BUSY for 5s when count(fills, 20s) >= 4
+    message \"{count(fills, 20s)} fills\"
+  reduce_only TIRED for 5s when losers >= losses
+    message \"{losers} losers of {losses}\"
+
+  cap ROOM value to max(room, 0 USDT) unless order.reduces
+
+  require NEAR paid <= 20bps unless order.reduces
+    message \"price {order.price} pays {paid} beyond {fair}\"
+  deny CROWDED when count(orders, 5s) >= 3 unless order.reduces
+
+  cooldown REST pause after fill by symbol unless order.reduces
+  throttle PACE orders to orders_ per 10s unless order.reduces
+}
+invariant none for kinds { prove order.approved implies order.value >= 0 USDT }
+test \"t\" for kinds { expect state running }";
+
+#[test]
+fn each_kind_of_refusal_is_told_with_the_values_that_decided() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("run");
+    let kinds = Source { name: "kinds.rules".to_owned(), text: KINDS.to_owned() };
+    let (session, mut market) = generated(2, 900, vec![shipped("crossover.rules"), kinds]);
+    journaled(&session, &mut market, &dir, SinkKind::Pwrite, &fused());
+    let mut told: BTreeMap<String, u32> = BTreeMap::new();
+    let one = |number: i128| number / 1_000_000_000;
+    explain(
+        &dir,
+        |_, _| true,
+        |found| {
+            *told.entry(found.code.clone()).or_default() += 1;
+            let decision = &found.decision;
+            let (value, limit) = (i128::from(decision.observed), i128::from(decision.limit));
+            let text = found.message.clone().unwrap_or_default();
+            assert!(!text.contains('{'), "{found:?}");
+            match found.code.as_str() {
+                "BUSY" => {
+                    let count = one(term(found, "count(fills, 20s)"));
+                    assert_eq!(text, format!("{count} fills"));
+                    assert_eq!((count, limit), (value, 4), "{found:?}");
+                }
+                "TIRED" => {
+                    let losers = one(term(found, "losers"));
+                    assert_eq!(text, format!("{losers} losers of {limit}"), "{found:?}");
+                    assert_eq!((losers, one(term(found, "losses"))), (value, limit), "{found:?}");
+                    let own = if found.event.instrument.0 == 1 { 2 } else { 3 };
+                    assert_eq!(limit, own, "{found:?}");
+                }
+                "ROOM" => {
+                    let room = term(found, "room");
+                    assert!((limit - room.max(0)).abs() <= 1, "{found:?}");
+                    assert!((term(found, "order.value") - value).abs() <= 1, "{found:?}");
+                }
+                "NEAR" => {
+                    let paid = term(found, "paid");
+                    assert!((paid - value).abs() <= 1, "{found:?}");
+                    let price = found.terms.iter().find(|term| term.name == "order.price").unwrap();
+                    assert!(text.starts_with(&format!("price {} pays 0.", price.value)), "{text}");
+                }
+                "CROWDED" => {
+                    assert_eq!((one(term(found, "count(orders, 5s)")), limit), (value, 3));
+                }
+                "REST" => {
+                    assert_eq!(found.terms[0].value, "3s", "{found:?}");
+                    assert_eq!(limit, 3_000_000_000, "{found:?}");
+                }
+                "PACE" => {
+                    assert_eq!((one(term(found, "orders_")), limit), (4, 4), "{found:?}");
+                    assert!(value >= limit, "{found:?}");
+                }
+                _ => {}
+            }
+            true
+        },
+    )
+    .unwrap();
+    println!("{told:?}");
+    for code in ["BUSY", "TIRED", "ROOM", "NEAR", "CROWDED", "REST", "PACE"] {
+        assert!(told.contains_key(code), "no {code} in {told:?}");
+    }
 }

@@ -147,7 +147,13 @@ pub(crate) fn call(function: Function, args: Vec<Expr>) -> Expr {
 }
 
 pub(crate) fn rule(code: &str) -> RuleName {
-    RuleName { code: code.to_owned(), doc: String::new(), message: None, span: Span::default() }
+    RuleName {
+        code: code.to_owned(),
+        doc: String::new(),
+        message: None,
+        shown: Vec::new(),
+        span: Span::default(),
+    }
 }
 
 pub(crate) fn block() -> RiskBlock {

@@ -78,6 +78,11 @@ fn fields(words: &Words, event: &Event) -> Map<String, Value> {
     }
 }
 
+fn object(Term { name, value, written }: &Term) -> Value {
+    let written = (!written.is_empty()).then_some(written);
+    json!({ "name": name, "value": value, "written": written })
+}
+
 fn print(cli: &Cli, words: &Words, found: &Explanation) {
     let verdict = fields(words, &found.event);
     let asked = Event::new(found.event.seq, found.event.ts, found.event.instrument, &found.signal);
@@ -90,11 +95,7 @@ fn print(cli: &Cli, words: &Words, found: &Explanation) {
     let (value, limit) = (text(&verdict, "observed"), text(&verdict, "limit"));
     let rule = found.rule.as_ref();
     if cli.json {
-        let terms: Vec<Value> = found
-            .terms
-            .iter()
-            .map(|Term { name, value }| json!({ "name": name, "value": value }))
-            .collect();
+        let terms: Vec<Value> = found.terms.iter().map(object).collect();
         let object = json!({
             "seq": found.event.seq.0,
             "ts": found.event.ts.0,
@@ -111,6 +112,7 @@ fn print(cli: &Cli, words: &Words, found: &Explanation) {
             "limit": limit,
             "cause": format!("{:?}", found.decision.cause),
             "condition": found.condition,
+            "message": found.message,
             "terms": terms,
         });
         out(&object.to_string());
@@ -144,8 +146,16 @@ fn print(cli: &Cli, words: &Words, found: &Explanation) {
     if !found.condition.is_empty() {
         out(&format!("{:>12}{}", "", found.condition));
     }
-    for Term { name, value } in &found.terms {
-        out(&format!("{:>14}{name} = {value}", ""));
+    if let Some(message) = &found.message {
+        out(&format!("{:>12}\"{message}\"", ""));
+    }
+    terms(found);
+}
+
+fn terms(found: &Explanation) {
+    for Term { name, value, written } in &found.terms {
+        let of = if written.is_empty() { String::new() } else { format!(" ({written})") };
+        out(&format!("{:>14}{name} = {value}{of}", ""));
     }
 }
 
