@@ -47,3 +47,7 @@ pub const TIMES_MAX: u64 = 10_000;
 
 const _: () = assert!(DIGITS_MAX > DECIMALS_MAX && DIGITS_MAX < 38);
 const _: () = assert!(SOURCES_MAX < u16::MAX as usize);
+
+/// LIMIT: shortest length of `on timer`, in nanoseconds. Each tick is a record of the journal: one
+/// every millisecond is a thousand a second, as a busy market has.
+pub const TIMER_NS_MIN: i64 = 1_000_000;

@@ -431,6 +431,8 @@ pub enum Trigger {
     Book(i64),
     /// A trade.
     Trade,
+    /// The time: each multiple of this length in nanoseconds since the epoch.
+    Timer(i64),
 }
 
 /// A stateful indicator over an expression.

@@ -200,6 +200,14 @@ pub(crate) fn rules_of(block: &RiskBlock) -> impl Iterator<Item = (RuleKind, &Ru
     latches.chain(caps).chain(checks).chain(cooldowns).chain(throttles)
 }
 
+/// Returns the rules of a strategy, in the order of the rule table.
+pub(crate) fn signals_of(strategy: &Strategy) -> impl Iterator<Item = &RuleName> {
+    let orders = strategy.rules.iter().map(|rule| &rule.rule);
+    let quotes = strategy.quotes.iter().map(|quote| &quote.rule);
+    let cancels = strategy.cancels.iter().map(|cancel| &cancel.rule);
+    orders.chain(quotes).chain(cancels)
+}
+
 /// Returns a rule with its place.
 pub(crate) fn rule_of(checked: &Checked, kind: RuleKind, block: &str, name: &RuleName) -> Rule {
     let source = checked.sources.get(usize::from(name.span.source));
@@ -235,10 +243,7 @@ impl Binder<'_> {
         let mut strategy_bases = Vec::new();
         for strategy in &program.strategies {
             strategy_bases.push(rules.len());
-            let orders = strategy.rules.iter().map(|rule| &rule.rule);
-            let quotes = strategy.quotes.iter().map(|quote| &quote.rule);
-            let cancels = strategy.cancels.iter().map(|cancel| &cancel.rule);
-            for rule in orders.chain(quotes).chain(cancels) {
+            for rule in signals_of(strategy) {
                 rules.push(self.rule(RuleKind::Signal, &strategy.name, rule));
             }
         }
@@ -426,6 +431,8 @@ impl Binder<'_> {
         let Some(carries) = at(&self.setup.instruments, id).map(|i| i.carries) else { return };
         let (wakes, what) = match strategy.trigger {
             Trigger::Trade => (carries.trades, "trades".to_owned()),
+            // Time passes everywhere.
+            Trigger::Timer(_) => (true, String::new()),
             Trigger::Book(_) => (carries.quotes || carries.book, "best bid and ask".to_owned()),
             Trigger::Bar(length) => {
                 // Bars of any length are built from trades; those of a file have its own.

@@ -85,11 +85,13 @@ pub struct Risk<G = Nothing> {
     liquidated: bool,
     /// A liquidation was asked for and has not come to its end.
     liquidating: bool,
+    /// When a strategy wants to be woken.
+    strategy_due: Option<Nanos>,
     now: Nanos,
 }
 
 /// Version of the state image.
-const IMAGE_VERSION: u32 = 4;
+const IMAGE_VERSION: u32 = 5;
 
 impl Risk {
     /// Builds the stage for a session.
@@ -140,6 +142,7 @@ impl<G: Given> Risk<G> {
             doubtful: false,
             liquidated: false,
             liquidating: false,
+            strategy_due: None,
             now: Nanos(0),
         }
     }
@@ -205,7 +208,7 @@ impl<G: Given> Risk<G> {
         });
         if told {
             self.reset_by_ends(event, out);
-            self.latches.set_alarm(event, self.memories.due(), out);
+            self.set_alarm(event, out);
         }
         if armed {
             // What the account was worth when its trading was cut short.
@@ -229,12 +232,19 @@ impl<G: Given> Risk<G> {
 
     fn timer(&mut self, event: &Event, out: &mut Out) {
         self.latches.timer(self.now);
+        self.strategy_due = self.strategy_due.filter(|due| *due > self.now);
         if self.memories.any() {
             self.timed();
             self.end_throttles(event, false, out);
         }
         self.changed(event, out);
-        self.latches.set_alarm(event, self.memories.due(), out);
+        self.set_alarm(event, out);
+    }
+
+    /// Asks for a timer at the first moment at which a latch, a throttle or a strategy is due.
+    fn set_alarm(&mut self, event: &Event, out: &mut Out) {
+        let due = self.memories.due().into_iter().chain(self.strategy_due).min();
+        self.latches.set_alarm(event, due, out);
     }
 
     fn day_roll(&mut self, event: &Event, roll: DayRoll, out: &mut Out) {
@@ -341,6 +351,10 @@ impl<G: Given> Stage for Risk<G> {
             Body::FxRate(rate) => self.fx_rate(event, &rate, out),
             Body::CashFlow(flow) => self.cash_flow(event, &flow, out),
             Body::BadInput(bad) => self.bad_input(event, &bad, out),
+            Body::Wake(wake) => {
+                self.strategy_due = Some(wake.due);
+                self.set_alarm(event, out);
+            }
             Body::SessionStart(_) | Body::Liquidate(_) => {}
             Body::Decision(_)
             | Body::DecisionRules(_)
@@ -350,7 +364,6 @@ impl<G: Given> Stage for Risk<G> {
             | Body::BalanceChanged(_)
             | Body::PositionChanged(_)
             | Body::Realised(_)
-            | Body::Wake(_)
             | Body::CancelAll(_)
             | Body::OrderAsked(_)
             | Body::OrderIntent(_)
@@ -373,6 +386,7 @@ impl<G: Given> Image for Risk<G> {
         out.put(self.doubtful);
         out.put(self.liquidated);
         out.put(self.liquidating);
+        out.put_option(self.strategy_due);
         for market in &self.markets {
             market.save(out);
         }
@@ -394,6 +408,7 @@ impl<G: Given> Image for Risk<G> {
         self.doubtful = from.take()?;
         self.liquidated = from.take()?;
         self.liquidating = from.take()?;
+        self.strategy_due = from.take_option()?;
         for market in &mut self.markets {
             market.load(from)?;
         }

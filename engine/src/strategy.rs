@@ -9,11 +9,12 @@ use dsl::memory::{Memory, MemorySpec};
 use dsl::typed::{Occasion, Trigger};
 use dsl::value::Truth;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
-use model::event::{BarExtra, Body, Event, Fill, Kind, Lane, OrderDone};
-use model::id::InstrumentId;
+use model::event::{BarExtra, Body, Event, Fill, Kind, Lane, OrderDone, Timer, Wake};
+use model::id::{InstrumentId, NO_INSTRUMENT};
 use model::instrument::Instrument;
 use model::order::{Liquidity, Side};
 
+use crate::alarm::Alarm;
 use crate::market::{ClosedBar, Market};
 use crate::portfolio::position::Position;
 use crate::portfolio::{asset_id, at};
@@ -51,6 +52,9 @@ pub struct Strategy {
     /// Instances by instrument id: what an event can wake.
     by_instrument: Vec<Vec<usize>>,
     extra: BarExtra,
+    /// The timer that strategies wait for; it is asked for where there is one.
+    alarm: Alarm,
+    timed: bool,
     /// What each strategy remembers, by its id.
     memories: Vec<Memory>,
     /// Number of the week of the last day that began.
@@ -65,7 +69,7 @@ pub struct Strategy {
 }
 
 /// Version of the state image.
-const IMAGE_VERSION: u32 = 6;
+const IMAGE_VERSION: u32 = 7;
 
 impl Strategy {
     /// Builds the stage for a session.
@@ -114,6 +118,8 @@ impl Strategy {
             instances,
             by_instrument,
             extra: BarExtra::default(),
+            alarm: Alarm::default(),
+            timed: bound.instances.iter().any(|one| is_timer(one.code.trigger())),
             memories,
             week: None,
             ordinal: 0,
@@ -160,6 +166,23 @@ impl Strategy {
         }
     }
 
+    /// Returns what the rules of the strategies on an instrument said on their last trigger, by
+    /// number, and whether the rule is a `cancel`: for tests of strategies.
+    pub(crate) fn said(
+        &self,
+        instrument: InstrumentId,
+    ) -> impl Iterator<Item = (u16, Truth, bool)> {
+        let own = self.instances.iter().filter(move |i| i.instrument == instrument);
+        own.flat_map(|instance| {
+            let code = &instance.code;
+            let asking = code.rules().len().saturating_add(code.quotes().len());
+            let said = (0..).zip(code.said(&instance.registers));
+            (instance.rule_base..)
+                .zip(said)
+                .map(move |(number, (nth, said))| (number, said, nth >= asking))
+        })
+    }
+
     /// Takes any event but depth. Apart, because most events are depth.
     #[inline(never)]
     #[expect(clippy::wildcard_enum_match_arm, reason = "a strategy is blind for all other kinds")]
@@ -199,11 +222,15 @@ impl Strategy {
             (self.markets.get_mut(index), self.instruments.get(index))
         {
             market.apply(event, facts);
+            if self.timed {
+                self.begin_timers(event, out);
+            }
         }
         match body {
             Body::Trade(_) => self.wake(event, out, |i| i.trigger == Trigger::Trade),
             Body::Quote(_) => self.wake(event, out, |i| i.book_is_due(event.ts)),
             Body::OrderAsked(asked) => asked::send(event, &asked, &mut self.ordinal, out),
+            Body::Timer(timer) if self.timed => self.tick(event, &timer, out),
             Body::BarExtra(extra) => self.extra = extra,
             Body::Bar(prices) => {
                 let BarExtra { start, length_ns, .. } = self.extra;
@@ -232,6 +259,43 @@ impl Strategy {
         }
     }
 
+    /// Lets the timers of an instrument begin with the first that is heard of it: before, there is
+    /// nothing to decide on.
+    fn begin_timers(&mut self, event: &Event, out: &mut Out) {
+        let place = usize::try_from(event.instrument.0).unwrap_or(usize::MAX);
+        let mut began = false;
+        for index in self.by_instrument.get(place).into_iter().flatten() {
+            if let Some(instance) = self.instances.get_mut(*index) {
+                began |= instance.begin_timer(event.ts);
+            }
+        }
+        if began {
+            self.set_alarm(event, out);
+        }
+    }
+
+    /// Runs every instance whose timer is due. One that comes late comes once: what was missed in
+    /// between is not made up.
+    fn tick(&mut self, event: &Event, timer: &Timer, out: &mut Out) {
+        self.alarm.came(event.ts);
+        for index in 0..self.instances.len() {
+            let Some(instance) = self.instances.get_mut(index) else { continue };
+            if instance.timer_is_due(event.ts) {
+                let event = Event::new(event.seq, event.ts, instance.instrument, timer);
+                self.run(index, &event, out);
+            }
+        }
+        self.set_alarm(event, out);
+    }
+
+    /// Asks for a timer at the first moment at which a strategy is due.
+    fn set_alarm(&mut self, event: &Event, out: &mut Out) {
+        let due = self.instances.iter().filter_map(Instance::timer_due).min();
+        if let Some(due) = self.alarm.set(due) {
+            out.push(Event::new(event.seq, event.ts, NO_INSTRUMENT, &Wake { due }));
+        }
+    }
+
     /// Runs one instance on its trigger.
     fn run(&mut self, index: usize, event: &Event, out: &mut Out) {
         let Self { instruments, markets, instances, memories, ordinal, ignored, .. } = self;
@@ -255,6 +319,7 @@ impl Strategy {
             Trigger::Bar(_) => Occasion::Bar,
             Trigger::Book(_) => Occasion::Book,
             Trigger::Trade => Occasion::Trade,
+            Trigger::Timer(_) => Occasion::Timer,
         };
         if instance.code.on(on).is_some() {
             happen(instance, on, (instrument, market), memory, event, None);
@@ -311,6 +376,10 @@ impl Strategy {
             }
         }
     }
+}
+
+fn is_timer(trigger: Trigger) -> bool {
+    matches!(trigger, Trigger::Timer(_))
 }
 
 /// Returns the world as an instance reads it.
@@ -411,6 +480,7 @@ impl Image for Strategy {
         out.put(self.events);
         out.put(self.ignored);
         out.put_option(self.week);
+        self.alarm.save(out);
         for market in &self.markets {
             market.save(out);
         }
@@ -429,6 +499,7 @@ impl Image for Strategy {
         self.events = from.take()?;
         self.ignored = from.take()?;
         self.week = from.take_option()?;
+        self.alarm.load(from)?;
         for market in &mut self.markets {
             market.load(from)?;
         }

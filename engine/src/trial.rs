@@ -5,11 +5,13 @@
 //! documented default state; what a test states is answered in place of what the session knows.
 //! Called by the command and by the tests of the shipped files.
 
-use dsl::ast::{Test, TestStatement};
+use std::collections::BTreeSet;
+
+use dsl::ast::{Test, TestKind, TestStatement};
 use dsl::span::Span;
 use model::event::Event;
 
-use crate::program::{Bound, Checked, RuleKind};
+use crate::program::{self, Bound, Checked, Rule, RuleKind};
 
 /// What a test states.
 mod given;
@@ -66,9 +68,11 @@ pub struct Outcome {
     pub rules: Option<Bound>,
 }
 
-/// How often a rule was tried by the tests of its block.
+/// How a rule was tried by the tests of its block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Covered {
+    /// What the rule does.
+    pub kind: RuleKind,
     /// Block.
     pub block: String,
     /// Code as written.
@@ -77,10 +81,19 @@ pub struct Covered {
     pub file: String,
     /// Line, from 1.
     pub line: u32,
-    /// A test saw it speak: refuse, cut, arm or warn.
-    pub refused: bool,
-    /// A test saw an order approved that it did not speak against.
-    pub approved: bool,
+    /// A test saw it speak: refuse, cut, arm or warn; of a strategy, ask for an order or withdraw.
+    pub spoke: bool,
+    /// A test saw it silent: an order approved that it did not speak against; of a strategy, a
+    /// trigger on which its condition is known to be false.
+    pub silent: bool,
+}
+
+impl Covered {
+    /// Tells whether both were seen.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.spoke && self.silent
+    }
 }
 
 /// What came out of all tests of some files.
@@ -88,7 +101,7 @@ pub struct Covered {
 pub struct Report {
     /// Tests, in order.
     pub outcomes: Vec<Outcome>,
-    /// Rules of risk blocks, by block, then in order.
+    /// Rules of risk blocks, by block, then in order; then those of strategies.
     pub coverage: Vec<Covered>,
 }
 
@@ -100,7 +113,7 @@ impl Report {
 
     /// Returns the rules that no test tried both ways.
     pub fn uncovered(&self) -> impl Iterator<Item = &Covered> {
-        self.coverage.iter().filter(|rule| !(rule.refused && rule.approved))
+        self.coverage.iter().filter(|rule| !rule.is_whole())
     }
 
     /// Returns the share of rules that were tried both ways, in hundredths of a percent, rounded
@@ -132,84 +145,94 @@ fn one(checked: &Checked, test: &Test, coverage: &mut [Covered]) -> Outcome {
         failure: None,
         rules: None,
     };
-    let broken = |why| Some((Failure::Broken(why), test.title.span));
-    let is_risk = checked.program.risk.iter().any(|block| block.name == test.block.text);
-    if !is_risk {
-        outcome.failure = strategy(checked, test);
-        return outcome;
-    }
     let world = match World::new(checked, test) {
         Ok(world) => world,
         Err(why) => {
-            outcome.failure = broken(why);
+            outcome.failure = Some((Failure::Broken(why), test.title.span));
             return outcome;
         }
     };
-    let mut run = match Run::new(&world, test) {
-        Ok(run) => run,
-        Err(why) => {
-            outcome.failure = broken(why);
-            return outcome;
-        }
-    };
-    for TestStatement { kind, span } in &test.statements {
-        let failure = match run.step(kind) {
-            Ok(None) => continue,
-            Ok(Some((wanted, found))) => Failure::Differs { wanted, found },
-            Err(why) => Failure::Broken(why),
-        };
-        outcome.failure = Some((failure, *span));
-        break;
-    }
+    let is_risk = checked.program.risk.iter().any(|block| block.name == test.block.text);
+    let (failure, tried) = if is_risk { judged(&world, test) } else { drilled(&world, test) };
+    outcome.failure = failure;
     for (number, rule) in (0_u16..).zip(&world.bound.rules) {
         let place = |known: &&mut Covered| {
-            (&known.block, &known.file, known.line) == (&rule.block, &rule.file, rule.line)
+            (&known.block, &known.file, known.line, &known.code)
+                == (&rule.block, &rule.file, rule.line, &rule.code)
         };
         if let Some(known) = coverage.iter_mut().find(place) {
-            known.refused |= run.refused.contains(&number);
-            known.approved |= run.passed.contains(&number);
+            known.spoke |= tried.spoke.contains(&number);
+            known.silent |= tried.silent.contains(&number);
         }
     }
     outcome.rules = Some(world.bound);
     outcome
 }
 
-/// Runs a test of a strategy in the strategy stage of a session.
-fn strategy(checked: &Checked, test: &Test) -> Option<(Failure, Span)> {
-    let broken = |why: String| Some((Failure::Broken(why), test.title.span));
-    let world = match World::new(checked, test) {
-        Ok(world) => world,
-        Err(why) => return broken(why),
-    };
-    let Some(mut drill) = Drill::new(&world) else {
-        return broken("the strategy does not run on what the test names".to_owned());
-    };
-    for TestStatement { kind, span } in &test.statements {
-        match drill.step(kind) {
-            Ok(None) => {}
-            Ok(Some((wanted, found))) => return Some((Failure::Differs { wanted, found }, *span)),
-            Err(why) => return Some((Failure::Broken(why), *span)),
+/// What a test saw of the rules, by number.
+#[derive(Clone, Debug, Default)]
+struct Tried {
+    /// Rules that spoke.
+    spoke: BTreeSet<u16>,
+    /// Rules that did not.
+    silent: BTreeSet<u16>,
+}
+
+type Ended = (Option<(Failure, Span)>, Tried);
+
+/// Runs a test of a risk block in the risk stage of a session.
+fn judged(world: &World, test: &Test) -> Ended {
+    let mut run = match Run::new(world, test) {
+        Ok(run) => run,
+        Err(why) => {
+            return (Some((Failure::Broken(why), test.title.span)), Tried::default());
         }
+    };
+    let failure = stepped(test, |kind| run.step(kind));
+    (failure, run.tried)
+}
+
+/// Runs a test of a strategy in the strategy stage of a session.
+fn drilled(world: &World, test: &Test) -> Ended {
+    let Some(mut drill) = Drill::new(world) else {
+        let why = "the strategy does not run on what the test names".to_owned();
+        return (Some((Failure::Broken(why), test.title.span)), Tried::default());
+    };
+    let failure = stepped(test, |kind| drill.step(kind));
+    (failure, drill.tried)
+}
+
+/// What a statement has to say: an expectation that does not hold, or why it cannot be run.
+type Stepped = Result<Option<(Wanted, Found)>, String>;
+
+/// Runs the statements of a test until one fails.
+fn stepped(test: &Test, mut step: impl FnMut(&TestKind) -> Stepped) -> Option<(Failure, Span)> {
+    for TestStatement { kind, span } in &test.statements {
+        let failure = match step(kind) {
+            Ok(None) => continue,
+            Ok(Some((wanted, found))) => Failure::Differs { wanted, found },
+            Err(why) => Failure::Broken(why),
+        };
+        return Some((failure, *span));
     }
     None
 }
 
-/// Returns the rules of all risk blocks, none of them tried.
+/// Returns the rules of all blocks, none of them tried.
 fn rules_of(checked: &Checked) -> Vec<Covered> {
+    let covered = |kind, block: &str, name| {
+        let rule = program::rule_of(checked, kind, block, name);
+        let Rule { kind, block, code, file, line } = rule;
+        Covered { kind, block, code, file, line, spoke: false, silent: false }
+    };
     let mut all = Vec::new();
     for block in &checked.program.risk {
-        for (kind, name) in crate::program::rules_of(block) {
-            let rule = crate::program::rule_of(checked, kind, &block.name, name);
-            debug_assert!(rule.kind != RuleKind::Signal, "risk blocks give no signal");
-            all.push(Covered {
-                block: rule.block,
-                code: rule.code,
-                file: rule.file,
-                line: rule.line,
-                refused: false,
-                approved: false,
-            });
-        }
+        let rules = program::rules_of(block);
+        all.extend(rules.map(|(kind, name)| covered(kind, &block.name, name)));
+    }
+    for strategy in &checked.program.strategies {
+        let rules = program::signals_of(strategy);
+        all.extend(rules.map(|name| covered(RuleKind::Signal, &strategy.name, name)));
     }
     all
 }

@@ -12,5 +12,6 @@ mod measured;
 mod money;
 mod prefix;
 mod rerun;
+mod rules;
 mod signals;
 mod tour;

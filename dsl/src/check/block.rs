@@ -126,13 +126,6 @@ pub(super) fn keyword(span: Span, word: &str) -> Span {
     Span { end: span.start.saturating_add(length).min(span.end.max(span.start)), ..span }
 }
 
-/// Refuses a part of a statement that this version does not execute.
-pub(super) fn unsupported_part(span: Span, what: &str) -> Diagnostic {
-    let message = format!("`{what}` is not supported by this version");
-    Diagnostic::error("R0904", span, message)
-        .help("nothing that is written is ignored: remove it to load the file")
-}
-
 /// Refuses the second of something that a block has once.
 pub(super) fn once<T>(
     slot: &mut Option<(T, Span)>,

@@ -212,7 +212,8 @@ pub const CODES: &[(&str, &str, &str)] = &[
     (
         "R0312",
         "bad trigger",
-        "`on bar` has a length; only `on book` may be woken less often with `every`.",
+        "`on bar` and `on timer` have a length; only `on book` may be woken less often with \
+         `every`.",
     ),
     (
         "R0313",

@@ -105,7 +105,9 @@ pub(super) fn occasion(
     let market = matches!(named, Occasion::Bar | Occasion::Book | Occasion::Trade);
     let hears = match owner {
         Owner::Risk => !market,
-        Owner::Strategy => market || matches!(named, Occasion::Fill | Occasion::Closed),
+        Owner::Strategy => {
+            market || matches!(named, Occasion::Fill | Occasion::Closed | Occasion::Timer)
+        }
     };
     if hears {
         return Some((named, None));

@@ -5,13 +5,14 @@ use model::symbol::Symbol;
 
 use crate::ast::{self, Block, OptionKind, OrderOption, StatementKind};
 use crate::diagnostics::{Diagnostic, Severity};
+use crate::limits::TIMER_NS_MIN;
 use crate::span::Span;
 use crate::typed::{
     CancelRule, Expr, ExprKind, Let, Occasion, QuoteRule, Size, Step, Strategy, StrategyRule,
     Trigger, Unit,
 };
 
-use super::block::{add_let, announce, once, params, unsupported_part};
+use super::block::{add_let, announce, once, params};
 use super::expr::{Place, Typing};
 use super::memory::{self, Written};
 use super::names::Owner;
@@ -109,6 +110,7 @@ fn own_trigger(trigger: Trigger, scope: &Scope<'_>, diagnostics: &mut Vec<Diagno
         Trigger::Bar(_) => Occasion::Bar,
         Trigger::Book(_) => Occasion::Book,
         Trigger::Trade => Occasion::Trade,
+        Trigger::Timer(_) => Occasion::Timer,
     };
     let market = [Occasion::Bar, Occasion::Book, Occasion::Trade, Occasion::Timer];
     for update in scope.updates.iter().filter(|update| market.contains(&update.on)) {
@@ -278,7 +280,24 @@ impl Typing<'_, '_> {
             }
             ("book", None) => Some(Trigger::Book(every.map_or(0, |every| every.value))),
             ("trade", None) => Some(Trigger::Trade),
-            (word, _) => self.fail(unsupported_part(event.span, &format!("on {word}"))),
+            ("timer", Some(length)) if length.value >= TIMER_NS_MIN => {
+                Some(Trigger::Timer(length.value))
+            }
+            ("timer", Some(length)) => {
+                let message = "a timer has a length of a millisecond at least";
+                self.fail(Diagnostic::error("R0312", length.span, message))
+            }
+            ("timer", None) => {
+                let fault = Diagnostic::error("R0312", event.span, "`on timer` needs a length");
+                self.fail(fault.help("write `on timer 5s of ...`"))
+            }
+            (word, _) => {
+                let message = format!("`{word}` wakes no strategy");
+                let fault = Diagnostic::error("R0312", event.span, message);
+                self.fail(
+                    fault.help("one of bar, book, trade, timer; `update` hears of the others"),
+                )
+            }
         }
     }
 

@@ -29,7 +29,7 @@ pub enum Form {
 }
 
 /// What can be given besides the fields of the schema.
-const SETTINGS: [(&str, &str, Form); 20] = [
+const SETTINGS: [(&str, &str, Form); 21] = [
     ("instrument", "tick", Form::Number),
     ("instrument", "lot", Form::Number),
     ("instrument", "min_qty", Form::Number),
@@ -46,6 +46,8 @@ const SETTINGS: [(&str, &str, Form); 20] = [
     ("market", "bid_qty", Form::Number),
     ("market", "ask_qty", Form::Number),
     ("market", "last", Form::Number),
+    // When the test begins.
+    ("market", "time", Form::Time),
     ("book", "bid", Form::Number),
     ("book", "ask", Form::Number),
     ("book", "bid_qty", Form::Number),

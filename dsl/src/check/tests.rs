@@ -104,7 +104,7 @@ fn shipped_files_are_silent_alone_and_together() {
     assert_eq!(names, ["core", "crash_limits"]);
     assert_eq!(checked.program.strategies.len(), 4);
     assert_eq!(checked.program.invariants.len(), 5);
-    assert_eq!(checked.program.tests.len(), 28);
+    assert_eq!(checked.program.tests.len(), 46);
 }
 
 #[test]

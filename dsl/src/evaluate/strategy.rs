@@ -308,6 +308,20 @@ impl StrategyCode {
         })
     }
 
+    /// Returns what every rule said on the last step: enters and exits, quotes, cancels. A cancel
+    /// whose condition is unknown fires.
+    pub fn said<'a>(&'a self, registers: &'a Registers) -> impl Iterator<Item = Truth> + 'a {
+        let rules = self.rules.iter().map(|rule| (rule.when, rule.unless));
+        let quotes = self.quotes.iter().map(|quote| (quote.when, quote.unless));
+        let cancels = self.cancels.iter().map(|cancel| (cancel.when, cancel.unless));
+        let truth = |(when, except)| unless(registers.get(when), registers.get(except));
+        let cancels = cancels.map(truth).map(|said| match said {
+            Truth::Unknown(_) => Truth::True,
+            Truth::True | Truth::False => said,
+        });
+        rules.chain(quotes).map(truth).chain(cancels)
+    }
+
     fn step_frames<F: Facts>(&self, facts: &F, state: &mut SeriesState, registers: &mut Registers) {
         let mut frames = std::mem::take(&mut state.frames);
         let (bar, span) = (self.bar(facts), self.bar_length());
@@ -345,7 +359,7 @@ impl StrategyCode {
     fn bar_length(&self) -> i128 {
         match self.trigger {
             Trigger::Bar(length) => i128::from(length),
-            Trigger::Book(_) | Trigger::Trade => 0,
+            Trigger::Book(_) | Trigger::Trade | Trigger::Timer(_) => 0,
         }
     }
 

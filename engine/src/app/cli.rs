@@ -298,7 +298,7 @@ pub(super) enum RulesCommand {
     #[command(after_help = "\
 Examples:
   engine rules test rules/limits.rules
-  engine rules test rules/*.rules --coverage 100    also fail while a rule is not tried both ways")]
+  engine rules test rules/limits.rules --coverage 100  also fail where a rule is not tried")]
     Test {
         /// The files, checked together.
         #[arg(required = true, value_name = "PATH")]

@@ -77,7 +77,7 @@ impl<G: Given> Risk<G> {
             tell(event, reached, out);
         });
         if told {
-            self.latches.set_alarm(event, self.memories.due(), out);
+            self.set_alarm(event, out);
         }
     }
 

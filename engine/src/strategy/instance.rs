@@ -44,7 +44,7 @@ pub(super) struct Instance {
     pub(super) assets: Assets,
     /// Protective stops at the venue: one, or two while the position turns.
     stops: [Option<OrderNo>; 2],
-    /// When a book trigger last ran.
+    /// When a book trigger last ran; of a timer, when it is due next. Zero before the first.
     ran: Nanos,
 }
 
@@ -132,6 +132,33 @@ impl Instance {
             return false;
         }
         self.ran = now;
+        true
+    }
+
+    /// Begins a timer that has not begun, on the multiples of its length since the epoch. True when
+    /// it did.
+    pub(super) fn begin_timer(&mut self, now: Nanos) -> bool {
+        let Trigger::Timer(length_ns) = self.trigger else { return false };
+        if self.ran != Nanos(0) {
+            return false;
+        }
+        self.ran = now.floor_to(length_ns).plus(length_ns);
+        true
+    }
+
+    /// Returns when its timer is due, if it has one that has begun.
+    pub(super) fn timer_due(&self) -> Option<Nanos> {
+        let begun = matches!(self.trigger, Trigger::Timer(_)) && self.ran != Nanos(0);
+        begun.then_some(self.ran)
+    }
+
+    /// Tells whether its timer is due; if so, notes when it is due next.
+    pub(super) fn timer_is_due(&mut self, now: Nanos) -> bool {
+        let Trigger::Timer(length_ns) = self.trigger else { return false };
+        if self.timer_due().is_none_or(|due| due > now) {
+            return false;
+        }
+        self.ran = now.floor_to(length_ns).plus(length_ns);
         true
     }
 

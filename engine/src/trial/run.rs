@@ -1,7 +1,5 @@
 //! Runs one test: events into the risk stage of a session, one statement after the other.
 
-use std::collections::BTreeSet;
-
 use dsl::ast::{Again, Expect, Expr, Name, Test, TestKind};
 use dsl::check::testing::{Fact, fact};
 use dsl::schema::Field;
@@ -22,15 +20,13 @@ use model::time::Nanos;
 
 use super::given::{Stated, mantissa, number};
 use super::stage::{OPENING, World};
-use super::{Found, Wanted};
+use super::{Found, Tried, Wanted};
 use crate::portfolio::open::OpenOrder;
 use crate::portfolio::position::Position;
 use crate::portfolio::{asset_id, at, instrument_id};
 use crate::risk::{Risk, Standing};
 use crate::stage::{Out, Stage};
 
-/// When every test begins: Monday, 5 January 2026, 00:00 UTC.
-pub(super) const BEGIN: Nanos = Nanos(1_767_571_200_000_000_000);
 /// Quantity of a quote that says none: a thousand units.
 const DEEP: i64 = 1_000;
 
@@ -50,10 +46,8 @@ pub(super) struct Run<'a> {
     last: Option<(Decision, InstrumentId)>,
     /// Approved orders that are open: what fills are of.
     open: Vec<(OrderNo, InstrumentId, Side, Qty)>,
-    /// Rules that spoke against an order, by number.
-    pub(super) refused: BTreeSet<u16>,
-    /// Rules that let an order pass.
-    pub(super) passed: BTreeSet<u16>,
+    /// Rules that spoke against an order, and that let one pass.
+    pub(super) tried: Tried,
 }
 
 impl<'a> Run<'a> {
@@ -71,13 +65,12 @@ impl<'a> Run<'a> {
             stated,
             is_restated: true,
             seq: 0,
-            now: BEGIN,
+            now: world.begin,
             timer: None,
             out: Out::new(),
             last: None,
             open: Vec::new(),
-            refused: BTreeSet::new(),
-            passed: BTreeSet::new(),
+            tried: Tried::default(),
         };
         run.begin(test)?;
         Ok(run)
@@ -102,10 +95,10 @@ impl<'a> Run<'a> {
             match event.body() {
                 Body::Wake(wake) => self.timer = Some(wake.due),
                 Body::Decision(decision) => self.last = Some((decision, event.instrument)),
-                Body::Alert(alert) => self.refused.extend(alert.code.rule_index()),
+                Body::Alert(alert) => self.tried.spoke.extend(alert.code.rule_index()),
                 Body::LatchChanged(changed) => {
                     let binds = changed.state == model::order::LatchState::Armed;
-                    self.refused.extend(changed.code.rule_index().filter(|_| binds));
+                    self.tried.spoke.extend(changed.code.rule_index().filter(|_| binds));
                 }
                 Body::DecisionRules(rules) => {
                     let words = [rules.rules_0, rules.rules_1, rules.rules_2, rules.rules_3];
@@ -116,9 +109,9 @@ impl<'a> Run<'a> {
                         let spoke = word & (1 << (number & 63)) != 0;
                         let Ok(number) = u16::try_from(number) else { continue };
                         if spoke {
-                            self.refused.insert(number);
+                            self.tried.spoke.insert(number);
                         } else if approved {
-                            self.passed.insert(number);
+                            self.tried.silent.insert(number);
                         }
                     }
                 }
@@ -145,7 +138,7 @@ impl<'a> Run<'a> {
         for (place, facts) in held {
             self.hold(place, facts, account)?;
         }
-        self.send(NO_INSTRUMENT, &DayRoll { date: BEGIN.date() });
+        self.send(NO_INSTRUMENT, &DayRoll { date: self.world.begin.date() });
         Ok(())
     }
 

@@ -6,7 +6,7 @@
     reason = "of the statements of a test each match picks the few that name something"
 )]
 
-use dsl::ast::{Expr, Test, TestKind};
+use dsl::ast::{Expr, ExprKind, Literal, Test, TestKind};
 use dsl::check::testing::{Fact, fact};
 use dsl::span::Source;
 use dsl::typed::{Applies, Program, RiskBlock, Strategy};
@@ -14,6 +14,7 @@ use model::decimal::Decimal;
 use model::instrument::{FeeAsset, Instrument, Kind};
 use model::num::{MONEY_SCALE, Money, Price, Qty, RATE_SCALE, Rate, Scale};
 use model::symbol::Symbol;
+use model::time::Nanos;
 
 use super::given::{mantissa, number, word};
 use crate::program::{Bound, Checked, bind};
@@ -23,6 +24,8 @@ use crate::setup::{
 
 /// Venue of the instruments of tests.
 const VENUE: &str = "test";
+/// When a test begins that does not say: Monday, 5 January 2026, 00:00 UTC.
+pub(super) const BEGIN: Nanos = Nanos(1_767_571_200_000_000_000);
 /// What an account opens with unless the test says otherwise.
 pub(super) const OPENING: i128 = 10_000_000_000_000;
 
@@ -34,6 +37,8 @@ pub(super) struct World {
     pub(super) bound: Bound,
     /// The block's first strategy: whose orders are submitted.
     pub(super) strategy: u16,
+    /// When the test begins.
+    pub(super) begin: Nanos,
     /// Opening balance of the reporting asset, 1e-9.
     pub(super) opening: i128,
     names: Vec<String>,
@@ -63,11 +68,17 @@ impl World {
             })
         };
         let linear = given("account", "kind").and_then(word) == Some("linear");
+        let begin = match given("market", "time").map(|written| &written.kind) {
+            Some(ExprKind::Literal(Literal::Instant(ns))) => Nanos(*ns),
+            _ => BEGIN,
+        };
+        let is_tested = |known: &Strategy| known.name == test.block.text;
+        let strategy = checked.program.strategies.iter().any(is_tested);
         let names = symbols(&checked.program, test);
         let mut instruments = Vec::new();
         let mut rows = Vec::new();
         for name in &names {
-            let (instrument, carries) = instrument(test, name, linear)?;
+            let (instrument, carries) = instrument(test, name, (linear, strategy))?;
             rows.push(InstrumentSetup::of(&instrument, carries));
             instruments.push(instrument);
         }
@@ -118,7 +129,7 @@ impl World {
             _ => None,
         };
         let strategy = strategy.unwrap_or(0);
-        Ok(Self { setup, instruments, bound, strategy, opening, names })
+        Ok(Self { setup, instruments, bound, strategy, begin, opening, names })
     }
 
     /// Returns the place of an instrument by its name in the test.
@@ -167,7 +178,11 @@ fn first_symbol(program: &Program, block: &str) -> String {
 
 /// Makes an instrument of the given facts and the defaults: tick 0.1, lot 0.0001, minimum 5.
 #[expect(clippy::too_many_lines, reason = "one line for each figure of an instrument")]
-fn instrument(test: &Test, name: &str, linear: bool) -> Result<(Instrument, Carried), String> {
+fn instrument(
+    test: &Test,
+    name: &str,
+    (linear, strategy): (bool, bool),
+) -> Result<(Instrument, Carried), String> {
     let mut facts = Facts::default();
     let (mut touch, mut last) = (false, false);
     for (group, _, given) in all_given(test).filter(|(_, of, _)| *of == Some(name)) {
@@ -176,6 +191,7 @@ fn instrument(test: &Test, name: &str, linear: bool) -> Result<(Instrument, Carr
             match (group, field.text.as_str()) {
                 ("instrument", field) => facts.of.push((field, value)),
                 ("market" | "book", "last") => last = true,
+                ("market", "time") => {}
                 ("market" | "book", _) if is_setting => touch = true,
                 _ => {}
             }
@@ -240,8 +256,9 @@ fn instrument(test: &Test, name: &str, linear: bool) -> Result<(Instrument, Carr
     if let Some(why) = instrument.check() {
         return Err(why);
     }
-    // Only the last price is given: then bars and trades are all that its source carries.
-    let touch = touch || !last;
+    // Only the last price is given to a risk block: then bars and trades are all that its source
+    // carries, and a rule has to do with them. To a strategy the market of its session is fed.
+    let touch = touch || !last || strategy;
     let carries = Carried { quotes: touch, book: touch, trades: true, bar_ns: 60_000_000_000 };
     Ok((instrument, carries))
 }

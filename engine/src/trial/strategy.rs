@@ -2,15 +2,17 @@
 //!
 //! What the strategy asks for is not judged and not filled: a test of a strategy says what it
 //! signals, and `filled` says what became of it. `feed bars` gives closed bars to a strategy that
-//! wakes on bars, trades to one that wakes on trades, and to one that wakes on the book a touch a
-//! tick wide on both sides of each close. An expectation looks at everything since the one before.
+//! wakes on bars, trades to one that wakes on trades or a timer, and to all a touch a tick wide on
+//! both sides of each close, unless the test gives a touch of its own. An expectation looks at
+//! everything since the one before.
 
 use dsl::ast::{Bars, Expect, Expr, Name, TestKind};
 use dsl::typed::Trigger;
+use dsl::value::Truth;
 use model::decimal::format_trimmed;
 use model::event::{
-    Bar, BarExtra, Body, BookClear, BookLevel, DayRoll, Event, FeedState, Fill, OrderDone, Payload,
-    Quote, SessionStart, Signal, Trade,
+    Bar, BarExtra, Body, BookClear, BookLevel, DayRoll, Event, FeedState, Fill, Kind, OrderDone,
+    Payload, Quote, SessionStart, Signal, Timer, Trade,
 };
 use model::id::{AssetId, InstrumentId, NO_INSTRUMENT, OrderNo, Seq};
 use model::instrument::Instrument;
@@ -20,9 +22,8 @@ use model::reject::Code;
 use model::time::{Nanos, SECOND_NS};
 
 use super::given::{mantissa, number};
-use super::run::BEGIN;
 use super::stage::World;
-use super::{Found, Wanted};
+use super::{Found, Tried, Wanted};
 use crate::portfolio::instrument_id;
 use crate::portfolio::position::Position;
 use crate::stage::{Out, Stage};
@@ -57,6 +58,10 @@ pub(super) struct Drill<'a> {
     looked: usize,
     /// The next stimulus begins what the next expectation looks at.
     asked: bool,
+    /// The test has given a touch: it stands, and none is made for closes that are fed.
+    touched: bool,
+    /// Rules that fired, and those that did not.
+    pub(super) tried: Tried,
 }
 
 impl<'a> Drill<'a> {
@@ -68,15 +73,17 @@ impl<'a> Drill<'a> {
             trigger: first.code.trigger(),
             world,
             seq: 0,
-            now: BEGIN,
+            now: world.begin,
             out: Out::new(),
             bars: 0,
             seen: Vec::new(),
             looked: 0,
             asked: false,
+            touched: false,
+            tried: Tried::default(),
         };
         drill.send(NO_INSTRUMENT, &SessionStart::default());
-        drill.send(NO_INSTRUMENT, &DayRoll { date: BEGIN.date() });
+        drill.send(NO_INSTRUMENT, &DayRoll { date: world.begin.date() });
         for (place, _) in (0..).zip(&world.instruments) {
             let synced = FeedState { status: FeedStatus::Synced, ..FeedState::default() };
             drill.send(instrument_id(place), &synced);
@@ -93,6 +100,7 @@ impl<'a> Drill<'a> {
             if let Body::Signal(signal) = event.body()
                 && signal.action.asks_for_order()
             {
+                self.tried.spoke.insert(signal.rule);
                 self.seen.push(Seen {
                     signal,
                     order: OrderNo::new(event.seq, signal.ordinal),
@@ -100,6 +108,39 @@ impl<'a> Drill<'a> {
                     bars: self.bars,
                     ended: false,
                 });
+            }
+        }
+        if self.is_trigger(P::KIND) {
+            let first = self.world.bound.instances.first().map(|first| first.instrument);
+            self.note(if instrument == NO_INSTRUMENT {
+                first.unwrap_or(instrument)
+            } else {
+                instrument
+            });
+        }
+    }
+
+    fn is_trigger(&self, kind: Kind) -> bool {
+        match self.trigger {
+            Trigger::Bar(_) => kind == Kind::Bar,
+            Trigger::Book(_) => kind == Kind::Quote,
+            Trigger::Trade => kind == Kind::Trade,
+            Trigger::Timer(_) => kind == Kind::Timer,
+        }
+    }
+
+    /// Notes what the rules said on a trigger. An enter or exit has spoken when it has asked for
+    /// an order: one that meets a position it cannot change says nothing.
+    fn note(&mut self, instrument: InstrumentId) {
+        for (number, said, cancels) in self.stage.said(instrument) {
+            match said {
+                Truth::True if cancels => {
+                    self.tried.spoke.insert(number);
+                }
+                Truth::False => {
+                    self.tried.silent.insert(number);
+                }
+                Truth::True | Truth::Unknown(_) => {}
             }
         }
     }
@@ -122,7 +163,7 @@ impl<'a> Drill<'a> {
             TestKind::Filled { buy, qty, symbol, price, .. } => {
                 self.filled(*buy, qty, symbol, price)?;
             }
-            TestKind::Advance(length) => self.now = self.now.plus(*length),
+            TestKind::Advance(length) => self.advance(*length),
             TestKind::Expect(expect) => {
                 self.asked = true;
                 return self.expect(expect);
@@ -135,6 +176,20 @@ impl<'a> Drill<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// Lets time pass, and with it the timers of a strategy that wakes on them.
+    fn advance(&mut self, length: i64) {
+        let end = self.now.plus(length);
+        while let Trigger::Timer(length_ns) = self.trigger {
+            let due = self.now.floor_to(length_ns).plus(length_ns);
+            if due > end {
+                break;
+            }
+            self.now = due;
+            self.send(NO_INSTRUMENT, &Timer { due });
+        }
+        self.now = end;
     }
 
     fn instrument(&self, name: &str) -> Result<(InstrumentId, &'a Instrument), String> {
@@ -195,7 +250,9 @@ impl<'a> Drill<'a> {
                         ask_qty: qty("ask_qty", ask.is_some())?,
                         update_id: 0,
                     };
+                    self.touched = true;
                     self.touch(id, &touch);
+                    self.now = self.now.plus(STEP_NS);
                 }
             }
             _ => return Err(format!("`given {group}` says nothing to a strategy")),
@@ -213,7 +270,6 @@ impl<'a> Drill<'a> {
             }
         }
         self.send(id, touch);
-        self.now = self.now.plus(STEP_NS);
     }
 
     /// Feeds closes: one, one several times, or a ramp whose last is `to`.
@@ -245,31 +301,49 @@ impl<'a> Drill<'a> {
         Ok(())
     }
 
+    /// Feeds one close: what wakes the strategy, and around it the touch that a market would have
+    /// then, unless the test has given one.
     fn one(&mut self, id: InstrumentId, instrument: &Instrument, close: Price, volume: Qty) {
         self.bars = self.bars.saturating_add(1);
+        let tick = instrument.tick.0;
+        let touch = Quote {
+            bid: Price(close.0.saturating_sub(tick)),
+            ask: Price(close.0.saturating_add(tick)),
+            bid_qty: volume,
+            ask_qty: volume,
+            update_id: 0,
+        };
+        if let Trigger::Bar(length_ns) = self.trigger {
+            let start = self.now.floor_to(length_ns);
+            self.now = start.plus(length_ns);
+            self.surround(id, &touch);
+            self.send(id, &BarExtra { start, length_ns, ..BarExtra::default() });
+            let (open, high, low) = (close, close, close);
+            self.send(id, &Bar { open, high, low, close, volume });
+            return;
+        }
         match self.trigger {
-            Trigger::Bar(length_ns) => {
-                let start = self.now.floor_to(length_ns);
-                self.now = start.plus(length_ns);
-                self.send(id, &BarExtra { start, length_ns, ..BarExtra::default() });
-                let (open, high, low) = (close, close, close);
-                self.send(id, &Bar { open, high, low, close, volume });
-            }
-            Trigger::Trade => {
+            Trigger::Book(_) => self.touch(id, &touch),
+            Trigger::Timer(length_ns) => {
+                self.surround(id, &touch);
                 self.send(id, &Trade { price: close, qty: volume, ..Trade::default() });
-                self.now = self.now.plus(STEP_NS);
+                return self.advance(length_ns);
             }
-            Trigger::Book(_) => {
-                let tick = instrument.tick.0;
-                let touch = Quote {
-                    bid: Price(close.0.saturating_sub(tick)),
-                    ask: Price(close.0.saturating_add(tick)),
-                    bid_qty: volume,
-                    ask_qty: volume,
-                    update_id: 0,
-                };
-                self.touch(id, &touch);
+            Trigger::Trade | Trigger::Bar(_) => {
+                self.surround(id, &touch);
+                self.send(id, &Trade { price: close, qty: volume, ..Trade::default() });
             }
+        }
+        self.now = self.now.plus(STEP_NS);
+    }
+
+    /// Sends the touch around a close, where the source carries one and the test has not said
+    /// where it stands.
+    fn surround(&mut self, id: InstrumentId, touch: &Quote) {
+        let place = usize::try_from(id.0).unwrap_or(usize::MAX);
+        let carries = self.world.setup.instruments.get(place).map(|i| i.carries);
+        if !self.touched && carries.is_some_and(|carries| carries.quotes) {
+            self.touch(id, touch);
         }
     }
 

@@ -1,6 +1,7 @@
 //! `engine rules test`: what failed, where, and with which values; and which rules were tried.
 
 use dsl::span::{Source, Span};
+use engine::program::RuleKind;
 use engine::trial::{self, Covered, Failure as Failed, Outcome, Report};
 use model::event::Body;
 use serde_json::{Value, json};
@@ -91,9 +92,9 @@ fn told(sources: &[Source], outcome: &Outcome) -> Vec<String> {
 }
 
 fn coverage(report: &Report) {
-    for rule in report.uncovered() {
+    for rule in &report.coverage {
         let Covered { block, code, file, line, .. } = rule;
-        show::out(&format!("not tried: {code} of {block} at {file}:{line}: {}", missing(rule)));
+        show::out(&format!("  {code} of {block} at {file}:{line}: {}", tried(rule)));
     }
     let tried = report.coverage.len().saturating_sub(report.uncovered().count());
     let percent = percent(report);
@@ -103,11 +104,21 @@ fn coverage(report: &Report) {
     ));
 }
 
-fn missing(rule: &Covered) -> &'static str {
-    match (rule.refused, rule.approved) {
-        (true, _) => "no test lets an order pass by it",
-        (false, true) => "no test makes it speak",
-        (false, false) => "no test reaches it",
+/// Says what the tests saw of a rule, in the words of its kind.
+fn tried(rule: &Covered) -> &'static str {
+    if rule.kind == RuleKind::Signal {
+        return match (rule.spoke, rule.silent) {
+            (true, true) => "fired and not fired",
+            (true, false) => "fired; NOT TRIED: no test has its condition false on a trigger",
+            (false, true) => "not fired; NOT TRIED: no test makes it fire",
+            (false, false) => "NOT TRIED: no test reaches it",
+        };
+    }
+    match (rule.spoke, rule.silent) {
+        (true, true) => "refused and approved",
+        (true, false) => "refused; NOT TRIED: no test lets an order pass by it",
+        (false, true) => "approved; NOT TRIED: no test makes it speak",
+        (false, false) => "NOT TRIED: no test reaches it",
     }
 }
 
@@ -136,25 +147,25 @@ fn object(sources: &[Source], report: &Report) -> Value {
             })
         })
         .collect();
-    let uncovered: Vec<Value> = report
-        .uncovered()
-        .map(|rule| {
-            json!({
-                "block": rule.block,
-                "rule": rule.code,
-                "file": rule.file,
-                "line": rule.line,
-                "why": missing(rule),
-            })
+    let object = |rule: &Covered| {
+        json!({
+            "block": rule.block,
+            "rule": rule.code,
+            "file": rule.file,
+            "line": rule.line,
+            "spoke": rule.spoke,
+            "silent": rule.silent,
         })
-        .collect();
+    };
+    let rules: Vec<Value> = report.coverage.iter().map(object).collect();
+    let uncovered: Vec<Value> = report.uncovered().map(object).collect();
     let failed = report.failed().count();
     json!({
         "files": files,
         "passed": report.outcomes.len().saturating_sub(failed),
         "failed": failed,
         "coverage": percent(report),
-        "rules": report.coverage.len(),
+        "rules": rules,
         "uncovered": uncovered,
         "tests": tests,
     })
