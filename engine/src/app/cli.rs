@@ -288,11 +288,17 @@ pub(super) struct RulesArgs {
 #[derive(Debug, Subcommand)]
 pub(super) enum RulesCommand {
     /// Check names, units and meaning; print every finding.
-    #[command(after_help = "Example:\n  engine rules check rules/*.rules")]
+    #[command(after_help = "\
+Examples:
+  engine rules check rules/*.rules
+  engine rules check rules/momentum.rules rules/limits.rules --symbol binance:BTC_USDT")]
     Check {
         /// The files, checked together.
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
+        /// Also bind them to this instrument of the table, as a session that trades it would.
+        #[arg(long, value_name = "SYMBOL")]
+        symbol: Vec<String>,
     },
     /// Run the tests in files of rules, and print which rules they try. Exit code 1 when one fails.
     #[command(after_help = "\

@@ -256,6 +256,27 @@ pub(crate) fn resolve(symbol: &Symbol, known: &[&Symbol]) -> Result<usize, DataE
     }
 }
 
+/// Returns the instruments that names fit, as the embedded table describes them.
+///
+/// # Errors
+/// As [`resolve`].
+pub(crate) fn listed(names: &[Symbol]) -> Result<Vec<Instrument>, DataError> {
+    let table = Table::load(None)?;
+    let known: Vec<Symbol> = table.symbols().collect();
+    let known: Vec<&Symbol> = known.iter().collect();
+    let mut found: Vec<Instrument> = Vec::new();
+    for name in names {
+        let Some(full) = known.get(resolve(name, &known)?) else { continue };
+        if found.iter().any(|one| one.symbol == **full) {
+            continue;
+        }
+        let entry = table.entry(full).cloned().unwrap_or_default();
+        // The table states tick and lot of all that it holds: a test sees to it.
+        found.push(facts::build(full, &entry.over(table.defaults()), facts::Grid::default())?);
+    }
+    Ok(found)
+}
+
 /// Lays what was stated over instruments that no file describes: those of the generated market.
 ///
 /// # Errors

@@ -7,6 +7,8 @@ use dsl::limits::FILE_BYTES_MAX;
 use dsl::span::Source;
 use engine::program;
 
+/// `engine rules check --symbol`.
+mod binding;
 /// `engine rules test`.
 mod trial;
 
@@ -92,15 +94,19 @@ fn place(before: &[u8]) -> (usize, usize) {
 /// [`Failure`] when the files cannot be read.
 pub(super) fn run(cli: &Cli, args: &RulesArgs) -> Result<Finding, Failure> {
     match &args.command {
-        RulesCommand::Check { paths } => check(cli, paths),
+        RulesCommand::Check { paths, symbol } => check(cli, paths, symbol),
         RulesCommand::Test { paths, coverage } => trial::run(cli, read(paths)?, *coverage),
     }
 }
 
-fn check(cli: &Cli, paths: &[PathBuf]) -> Result<Finding, Failure> {
+fn check(cli: &Cli, paths: &[PathBuf], symbols: &[String]) -> Result<Finding, Failure> {
     let sources = read(paths)?;
     let checked = dsl::check::check(&sources);
+    let is_sound = !checked.has_errors();
     let mut found = checked.diagnostics;
+    if is_sound && !symbols.is_empty() {
+        found.extend(binding::faults(sources.clone(), symbols)?);
+    }
     found.extend(checked.program.invariants.iter().map(|invariant| {
         Diagnostic::warning(
             "R0600",

@@ -70,3 +70,60 @@ fn a_block_whose_symbols_are_absent_is_one_line() {
     let line = "risk far_away: no data for ETH_USDT, DOGE_USDT; it binds nothing";
     assert_eq!(ran.stderr.matches(line).count(), 1, "{}", ran.stderr);
 }
+
+/// A short entry on spot: refused under its line by each command that knows the instrument.
+#[test]
+fn a_short_entry_cannot_bind_on_a_cash_account() {
+    let rules = format!(
+        "{BLOCK}\nstrategy bear {{\n  on trade of BTC_USDT\n  \
+         enter short DOWN when market.last < market.last[1] size 20 USDT price market.last\n}}\n"
+    );
+    let says = ["R0505", "x.rules:10:3", "cannot run on binance:BTC_USDT: a cash account"];
+    refused("trades.csv=binance:BTC_USDT", &rules, &says);
+
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    ran(folder, "trades.csv=binance:BTC_USDT", &rules);
+    let data = "[data]\nfiles = [\"trades.csv=binance:BTC_USDT\"]\n";
+    let config = format!("mode = \"backtest\"\n{data}[rules]\npaths = [\"x.rules\"]\n");
+    write(folder, "run.toml", config);
+    let start = run(folder, &["run", "--config", "run.toml", "--check", "--json"]);
+    let check =
+        |more: &[&str]| run(folder, &[&["rules", "check", "x.rules", "--json"], more].concat());
+    let spot = check(&["--symbol", "binance:BTC_USDT"]);
+    for (ran, code) in [(start, 2), (spot, 1)] {
+        let told = ran.json();
+        let error = &told["errors"][0];
+        assert_eq!(ran.code, Some(code), "{told}");
+        assert_eq!((&error["code"], &error["line"]), (&"R0505".into(), &10.into()), "{told}");
+        assert_eq!(error["file"], "x.rules", "{told}");
+    }
+    assert_eq!(check(&["--symbol", "binance:BTC_USDT.PERP"]).code, Some(0));
+    assert_eq!(check(&[]).code, Some(0), "no instrument is named");
+    // Where shorts cannot be held it is silent, and says so beforehand.
+    write(
+        folder,
+        "x.rules",
+        rules.replace("price market.last", "price market.last where shortable"),
+    );
+    assert_eq!(check(&["--symbol", "binance:BTC_USDT"]).code, Some(0));
+}
+
+#[test]
+fn what_is_checked_for_an_instrument_runs_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(folder, "x.rules", TAKER);
+    for (symbols, says) in [
+        (&["BTC_USDT"][..], "BTC_USDT is ambiguous; write one of: binance:BTC_USDT, "),
+        (&["binance:NO_SUCH"], "NO_SUCH"),
+        (&["btc"], "`btc` is not an instrument name"),
+        (&["binance:ETH_USDT"], "strategy taker: it runs on none of --symbol binance:ETH_USDT"),
+    ] {
+        let symbols = symbols.iter().flat_map(|symbol| ["--symbol", symbol]);
+        let words: Vec<&str> = ["rules", "check", "x.rules"].into_iter().chain(symbols).collect();
+        let ran = run(folder, &words);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(ran.stderr.contains(says), "`{says}` is not in {}", ran.stderr);
+    }
+}

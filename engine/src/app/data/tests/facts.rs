@@ -30,3 +30,18 @@ fn an_instrument_stated_as_facts_is_the_same_instrument() {
         assert_eq!(again.unwrap(), instrument);
     }
 }
+
+/// Without data nothing says how fine prices and quantities are but the table.
+#[test]
+fn each_entry_of_the_table_states_its_steps_and_can_be_had_without_data() {
+    let table = Table::load(None).unwrap();
+    let symbols: Vec<_> = table.symbols().collect();
+    for symbol in &symbols {
+        let entry = table.entry(symbol).unwrap();
+        assert!(entry.tick.is_some() && entry.lot.is_some(), "{symbol} states no tick or lot");
+    }
+    let twice: Vec<_> = symbols.iter().chain(&symbols).cloned().collect();
+    let found = crate::app::data::listed(&twice).unwrap();
+    let found: Vec<_> = found.into_iter().map(|one| one.symbol).collect();
+    assert_eq!(found, symbols);
+}
