@@ -12,6 +12,7 @@ use dsl::span::Span;
 use model::event::Event;
 
 use crate::program::{self, Bound, Checked, Rule, RuleKind};
+use crate::setup::InstrumentSetup;
 
 /// What a test states.
 mod given;
@@ -66,6 +67,8 @@ pub struct Outcome {
     pub failure: Option<(Failure, Span)>,
     /// The rules by number, for the values of a failure.
     pub rules: Option<Bound>,
+    /// The instruments by id, for the same.
+    pub instruments: Vec<InstrumentSetup>,
 }
 
 /// How a rule was tried by the tests of its block.
@@ -144,6 +147,7 @@ fn one(checked: &Checked, test: &Test, coverage: &mut [Covered]) -> Outcome {
         span: test.title.span,
         failure: None,
         rules: None,
+        instruments: Vec::new(),
     };
     let world = match World::new(checked, test) {
         Ok(world) => world,
@@ -166,6 +170,7 @@ fn one(checked: &Checked, test: &Test, coverage: &mut [Covered]) -> Outcome {
         }
     }
     outcome.rules = Some(world.bound);
+    outcome.instruments = world.setup.instruments;
     outcome
 }
 

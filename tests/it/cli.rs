@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod binding;
+mod chapter;
 mod config;
 mod contract;
 mod data;

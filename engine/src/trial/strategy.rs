@@ -2,9 +2,9 @@
 //!
 //! What the strategy asks for is not judged and not filled: a test of a strategy says what it
 //! signals, and `filled` says what became of it. `feed bars` gives closed bars to a strategy that
-//! wakes on bars, trades to one that wakes on trades or a timer, and to all a touch a tick wide on
-//! both sides of each close, unless the test gives a touch of its own. An expectation looks at
-//! everything since the one before.
+//! wakes on bars, trades at each close to all that do not wake on the book, and to all a touch a
+//! tick wide on both sides of each close, unless the test gives a touch of its own. An expectation
+//! looks at everything since the one before.
 
 use dsl::ast::{Bars, Expect, Expr, Name, TestKind};
 use dsl::typed::Trigger;
@@ -317,6 +317,10 @@ impl<'a> Drill<'a> {
             let start = self.now.floor_to(length_ns);
             self.now = start.plus(length_ns);
             self.surround(id, &touch);
+            if volume.0 > 0 {
+                // The source carries trades, and the last of a bar is its close.
+                self.send(id, &Trade { price: close, qty: volume, ..Trade::default() });
+            }
             self.send(id, &BarExtra { start, length_ns, ..BarExtra::default() });
             let (open, high, low) = (close, close, close);
             self.send(id, &Bar { open, high, low, close, volume });

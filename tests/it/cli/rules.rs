@@ -49,6 +49,24 @@ fn the_samples_of_the_design_pass_their_tests() {
     }
 }
 
+/// A sample ships as it is, with tests added until each of its rules is tried both ways.
+#[test]
+fn the_samples_of_the_design_ship_line_by_line() {
+    for name in ["crash.rules", "mm_reversion.rules", "momentum.rules", "risk_limits.rules"] {
+        let Some(path) = tests::recorded(&format!("../design/rules-samples/{name}")) else {
+            return;
+        };
+        let sample = std::fs::read_to_string(path).unwrap();
+        let ships = std::fs::read_to_string(tests::root().join("rules").join(name)).unwrap();
+        let mut lines = ships.lines();
+        for line in sample.lines() {
+            assert!(lines.any(|shipped| shipped == line), "{name} ships without `{line}`");
+        }
+        let rules = |text: &str| text.lines().take_while(|line| !line.starts_with("test ")).count();
+        assert_eq!(rules(&ships), rules(&sample), "{name} ships with other rules");
+    }
+}
+
 #[test]
 fn the_tests_in_the_examples_of_the_language_pass() {
     let page = std::fs::read_to_string(tests::root().join("rules/README.md")).unwrap();

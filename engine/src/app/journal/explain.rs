@@ -92,7 +92,6 @@ fn print(cli: &Cli, words: &Words, found: &Explanation) {
         Some(Value::String(text)) => Some(text.clone()),
         Some(other) => Some(other.to_string()),
     };
-    let (value, limit) = (text(&verdict, "observed"), text(&verdict, "limit"));
     let rule = found.rule.as_ref();
     if cli.json {
         let terms: Vec<Value> = found.terms.iter().map(object).collect();
@@ -108,8 +107,8 @@ fn print(cli: &Cli, words: &Words, found: &Explanation) {
             "code": found.code,
             "file": rule.map(|rule| &rule.file),
             "line": rule.map(|rule| rule.line),
-            "value": value,
-            "limit": limit,
+            "value": verdict.get("observed"),
+            "limit": verdict.get("limit"),
             "cause": format!("{:?}", found.decision.cause),
             "condition": found.condition,
             "message": found.message,
@@ -134,7 +133,12 @@ fn print(cli: &Cli, words: &Words, found: &Explanation) {
         Some(rule) => format!("{}:{}", rule.file, rule.line),
         None => "the engine's own check".to_owned(),
     };
-    let values = match (value, limit) {
+    let code = found.decision.code;
+    let side = |key: &str| {
+        let ns = verdict.get(key).and_then(Value::as_i64);
+        ns.and_then(|ns| words.duration(code, ns)).or_else(|| text(&verdict, key))
+    };
+    let values = match (side("observed"), side("limit")) {
         (Some(value), Some(limit)) => format!(": value {value}, limit {limit}"),
         _ => String::new(),
     };

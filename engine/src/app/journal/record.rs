@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::message::{Template, templates};
 use dsl::span::Source as RulesText;
-use dsl::typed::{Expr, ExprKind, Let, Measure, Program, Unit};
+use dsl::typed::{Expr, ExprKind, Let, Measure, Program, RiskBlock, Unit};
 use engine::program::{self, Rule};
 use engine::replay::Origin;
 use engine::session::Session;
@@ -54,8 +54,10 @@ enum Shown {
     Price,
     /// Mantissas at the instrument's quantity scale.
     Qty,
-    /// Counts, and nanoseconds.
+    /// Counts, moments and words.
     Whole,
+    /// Nanoseconds.
+    Duration,
 }
 
 /// A field of a payload.
@@ -102,6 +104,12 @@ impl Words {
             return None;
         }
         self.instruments.get(usize::try_from(event.instrument.0).ok()?)
+    }
+
+    /// Returns a side of a code's rule as people read it, where it is a duration.
+    pub(in crate::app) fn duration(&self, code: Code, raw: i64) -> Option<String> {
+        let rule = code.rule_index().and_then(|index| self.rules.get(usize::from(index)));
+        rule?.shown.filter(|shown| *shown == Shown::Duration)?.text(raw, None)
     }
 
     /// Returns an event as the object that `--json` prints.
@@ -247,15 +255,44 @@ impl Spoken<'_> {
             Some(named) => named.shown,
             None => Some(self.built_in?),
         };
-        let decimals = match shown {
-            None => return Some(Value::Null),
-            Some(Shown::Whole) => return Some(raw.clone()),
-            Some(Shown::Billionths) => MONEY_SCALE,
-            Some(Shown::Price) => instrument?.price_scale,
-            Some(Shown::Qty) => instrument?.qty_scale,
-        };
-        Some(json!(format_trimmed(raw.as_i64()?.into(), decimals)))
+        let Some(shown) = shown else { return Some(Value::Null) };
+        if matches!(shown, Shown::Whole | Shown::Duration) {
+            return Some(raw.clone());
+        }
+        Some(json!(shown.text(raw.as_i64()?, instrument)?))
     }
+}
+
+impl Shown {
+    /// Returns a side as people read it; nothing for that of an instrument that is not known.
+    fn text(self, raw: i64, instrument: Option<&InstrumentSetup>) -> Option<String> {
+        let decimals = match self {
+            Self::Whole => return Some(raw.to_string()),
+            Self::Duration => return Some(format!("{}s", format_trimmed(raw.into(), MONEY_SCALE))),
+            Self::Billionths => MONEY_SCALE,
+            Self::Price => instrument?.price_scale,
+            Self::Qty => instrument?.qty_scale,
+        };
+        Some(format_trimmed(raw.into(), decimals))
+    }
+}
+
+/// Returns a side of the comparison of a rule of a block as people read it; nothing for a code that
+/// is none of it, and for one that compares nothing.
+pub(in crate::app) fn side_of(
+    block: &RiskBlock,
+    code: &str,
+    raw: i64,
+    instrument: Option<&InstrumentSetup>,
+) -> Option<String> {
+    let latches = block.latches.iter().map(|one| &one.rule);
+    let caps = block.caps.iter().map(|one| &one.rule);
+    let checks = block.checks.iter().map(|one| &one.rule);
+    let cooldowns = block.cooldowns.iter().map(|one| &one.rule);
+    let throttles = block.throttles.iter().map(|one| &one.rule);
+    let mut rules = latches.chain(caps).chain(checks).chain(cooldowns).chain(throttles);
+    let place = rules.position(|rule| rule.code == code)?;
+    of_block(block).get(place).copied()??.text(raw, instrument)
 }
 
 /// Returns the rules by number, as the run had them.
@@ -278,20 +315,23 @@ fn named(setup: &Setup, texts: Vec<RulesText>) -> Option<Vec<Named>> {
 
 /// Returns how the sides of the risk rules are journaled, in the order of the rule table.
 fn shown(program: &Program) -> Vec<Option<Shown>> {
+    program.risk.iter().flat_map(of_block).collect()
+}
+
+/// Returns how the sides of the rules of a block are journaled, in the order of the rule table.
+fn of_block(block: &RiskBlock) -> Vec<Option<Shown>> {
     let mut all = Vec::new();
-    for block in &program.risk {
-        all.extend(block.latches.iter().map(|latch| of_condition(&latch.when, &block.lets)));
-        all.extend(block.caps.iter().map(|cap| {
-            Some(match cap.measure {
-                Measure::Qty => Shown::Qty,
-                Measure::Notional | Measure::Value | Measure::Risk => Shown::Billionths,
-            })
-        }));
-        all.extend(block.checks.iter().map(|check| of_condition(&check.condition, &block.lets)));
-        // What is left of a cooldown in nanoseconds, and what a throttle counts.
-        let rates = block.cooldowns.len().saturating_add(block.throttles.len());
-        all.extend(std::iter::repeat_n(Some(Shown::Whole), rates));
-    }
+    all.extend(block.latches.iter().map(|latch| of_condition(&latch.when, &block.lets)));
+    all.extend(block.caps.iter().map(|cap| {
+        Some(match cap.measure {
+            Measure::Qty => Shown::Qty,
+            Measure::Notional | Measure::Value | Measure::Risk => Shown::Billionths,
+        })
+    }));
+    all.extend(block.checks.iter().map(|check| of_condition(&check.condition, &block.lets)));
+    // How long ago the event of a cooldown is, and what a throttle counts.
+    all.extend(std::iter::repeat_n(Some(Shown::Duration), block.cooldowns.len()));
+    all.extend(std::iter::repeat_n(Some(Shown::Whole), block.throttles.len()));
     all
 }
 
@@ -317,7 +357,8 @@ fn of_condition(condition: &Expr, lets: &[Let]) -> Option<Shown> {
             Unit::Num | Unit::Money(_) => Shown::Billionths,
             Unit::Price => Shown::Price,
             Unit::Qty => Shown::Qty,
-            Unit::Int | Unit::Bool | Unit::Duration | Unit::Time | Unit::Word(_) => Shown::Whole,
+            Unit::Duration => Shown::Duration,
+            Unit::Int | Unit::Bool | Unit::Time | Unit::Word(_) => Shown::Whole,
         }),
         // A name stands for an earlier one only, so this ends.
         ExprKind::Let(index) => of_condition(&lets.get(*index)?.value, lets),

@@ -1,13 +1,14 @@
 //! `engine rules test`: what failed, where, and with which values; and which rules were tried.
 
 use dsl::span::{Source, Span};
-use engine::program::RuleKind;
+use engine::program::{Checked, RuleKind};
 use engine::trial::{self, Covered, Failure as Failed, Outcome, Report};
 use model::event::Body;
 use serde_json::{Value, json};
 
 use super::super::cli::Cli;
 use super::super::exit::{Failure, Finding};
+use super::super::journal::record::side_of;
 use super::super::show;
 
 /// Runs the tests of some files.
@@ -20,10 +21,10 @@ pub(super) fn run(cli: &Cli, sources: Vec<Source>, wanted: Option<u8>) -> Result
     let failed = report.failed().count();
     let enough = wanted.is_none_or(|percent| report.covered_bp() >= usize::from(percent) * 100);
     if cli.json {
-        show::out(&object(&checked.sources, &report).to_string());
+        show::out(&object(&checked, &report).to_string());
     } else {
         for outcome in report.failed() {
-            for line in told(&checked.sources, outcome) {
+            for line in told(&checked, outcome) {
                 show::out(&line);
             }
         }
@@ -46,21 +47,22 @@ fn place(sources: &[Source], span: Span) -> (String, u32) {
 }
 
 /// Returns what was expected and found, and the values of the verdict.
-fn words(outcome: &Outcome) -> (Option<String>, Option<String>, Option<String>) {
+fn words(checked: &Checked, outcome: &Outcome) -> (Option<String>, Option<String>, Option<String>) {
     match &outcome.failure {
         None => (None, None, None),
         Some((Failed::Broken(why), _)) => (None, Some(why.clone()), None),
         Some((Failed::Differs { wanted, found }, _)) => {
-            (Some(wanted.0.clone()), Some(found.text.clone()), values(outcome))
+            (Some(wanted.0.clone()), Some(found.text.clone()), values(checked, outcome))
         }
     }
 }
 
 /// Returns the two sides that the deciding rule compared, and where it stands.
 #[expect(clippy::wildcard_enum_match_arm, reason = "a verdict is one kind of record")]
-fn values(outcome: &Outcome) -> Option<String> {
+fn values(checked: &Checked, outcome: &Outcome) -> Option<String> {
     let (Failed::Differs { found, .. }, _) = outcome.failure.as_ref()? else { return None };
-    let decision = match found.verdict?.body() {
+    let verdict = found.verdict?;
+    let decision = match verdict.body() {
         Body::Decision(decision) => decision,
         _ => return None,
     };
@@ -68,19 +70,27 @@ fn values(outcome: &Outcome) -> Option<String> {
     let rule = rules.get(usize::from(decision.code.rule_index()?))?;
     let why = match decision.cause {
         model::order::Cause::Known => {
-            format!("observed {}, limit {}", decision.observed, decision.limit)
+            let block = checked.program.risk.iter().find(|block| block.name == rule.block)?;
+            let place = usize::try_from(verdict.instrument.0).ok()?;
+            let instrument = outcome.instruments.get(place);
+            let side = |raw| side_of(block, &rule.code, raw, instrument);
+            // A condition that is no comparison has no sides.
+            match (side(decision.observed), side(decision.limit)) {
+                (Some(value), Some(limit)) => format!("value {value}, limit {limit}"),
+                _ => "its condition is true".to_owned(),
+            }
         }
         cause => format!("unknown: {cause:?}"),
     };
     Some(format!("{} at {}:{}: {why}", rule.code, rule.file, rule.line))
 }
 
-fn told(sources: &[Source], outcome: &Outcome) -> Vec<String> {
+fn told(checked: &Checked, outcome: &Outcome) -> Vec<String> {
     let Some((_, span)) = &outcome.failure else { return Vec::new() };
-    let (file, line) = place(sources, *span);
+    let (file, line) = place(&checked.sources, *span);
     let mut lines = vec![format!("FAILED {}: {}", outcome.block, outcome.title)];
     lines.push(format!("  at {file}:{line}"));
-    let (wanted, found, values) = words(outcome);
+    let (wanted, found, values) = words(checked, outcome);
     if let Some(wanted) = wanted {
         lines.push(format!("  expected {wanted}"));
     }
@@ -126,15 +136,15 @@ fn percent(report: &Report) -> String {
     model::decimal::format_mantissa(i128::try_from(report.covered_bp()).unwrap_or(0), 2)
 }
 
-fn object(sources: &[Source], report: &Report) -> Value {
-    let files: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+fn object(checked: &Checked, report: &Report) -> Value {
+    let files: Vec<&str> = checked.sources.iter().map(|source| source.name.as_str()).collect();
     let tests: Vec<Value> = report
         .outcomes
         .iter()
         .map(|outcome| {
             let at = outcome.failure.as_ref().map_or(outcome.span, |(_, span)| *span);
-            let (file, line) = place(sources, at);
-            let (expected, found, values) = words(outcome);
+            let (file, line) = place(&checked.sources, at);
+            let (expected, found, values) = words(checked, outcome);
             json!({
                 "block": outcome.block,
                 "test": outcome.title,
