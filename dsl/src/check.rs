@@ -27,7 +27,7 @@ mod lints;
 /// States, updates and windows.
 mod memory;
 /// Functions and fields.
-mod names;
+pub(crate) mod names;
 /// Parameters.
 mod params;
 /// Names, fields and calls in expressions.

@@ -34,7 +34,8 @@ pub use occasion::{OccasionCode, Place};
 use op::Op;
 pub(crate) use risk::OCCASIONS;
 pub use risk::{
-    CapBound, CapCode, CheckCode, CooldownCode, LatchCode, LimitCode, RiskCode, ThrottleCode,
+    Allows, CapBound, CapCode, CheckCode, CooldownCode, LatchCode, LimitCode, Period, RiskCode,
+    ThrottleCode,
 };
 pub use strategy::{CancelCode, OrderTerms, QuoteCode, RuleCode, SizeTerms, StrategyCode};
 pub(crate) use strategy::{FrameCode, SizeCode};

@@ -8,6 +8,8 @@ use clap::Parser;
 
 /// `engine backtest`.
 mod backtest;
+/// `engine clear`.
+mod clear;
 /// Commands and their options.
 mod cli;
 /// The one place that reads the clock.
@@ -26,6 +28,8 @@ mod host;
 mod journal;
 /// What a session's latencies were.
 mod latency;
+/// The kill switch from outside, and `engine level`.
+mod level;
 /// The pace of a session.
 mod pace;
 /// A session as it was asked for, and its setup.
@@ -92,6 +96,8 @@ fn command(cli: &Cli) -> Result<Finding, Failure> {
         Some(Command::Demo(args)) => demo::run(cli, args),
         Some(Command::Backtest(args)) => backtest::run(cli, args),
         Some(Command::Run(args)) => run::run(cli, args),
+        Some(Command::Level(args)) => level::run(cli, args),
+        Some(Command::Clear(args)) => clear::run(cli, args),
         Some(Command::Config(args)) => config::run(cli, args),
         Some(Command::Replay(args)) => replay::run(cli, args),
         Some(Command::Rules(args)) => rules::run(cli, args),

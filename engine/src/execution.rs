@@ -11,10 +11,11 @@ use model::event::{
 use model::id::{ALL_STRATEGIES, InstrumentId, NO_INSTRUMENT, OrderNo, StrategyId};
 use model::num::Price;
 use model::order::{Action, CancelReason, Side, Verdict};
-use model::reject::Reject;
+use model::reject::{Code, Reject};
 use model::time::Nanos;
 
 use crate::alarm::Alarm;
+use crate::levels;
 use crate::limits::OPEN_ORDERS_MAX;
 use crate::stage::{Out, Stage};
 
@@ -50,7 +51,7 @@ enum Role {
 impl Role {
     fn of(signal: &Signal) -> Self {
         match signal.action {
-            Action::Exit | Action::CancelExit => Self::Exit,
+            Action::Exit | Action::CancelExit | Action::Flatten => Self::Exit,
             Action::Quote | Action::CancelQuote => Self::Quote(signal.rule, signal.side),
             Action::Enter | Action::CancelEntries => Self::Entry,
         }
@@ -133,7 +134,7 @@ impl Execution {
 
     fn signal(&mut self, event: &Event, signal: &Signal, out: &mut Out) {
         match signal.action {
-            Action::Enter | Action::Exit | Action::Quote => {
+            Action::Enter | Action::Exit | Action::Quote | Action::Flatten => {
                 self.pending = Some((*event, *signal));
             }
             Action::CancelEntries | Action::CancelExit | Action::CancelQuote => {
@@ -266,8 +267,12 @@ impl Execution {
     fn close(&mut self, event: &Event, out: &mut Out) {
         self.closing = true;
         self.cancel(event, CancelReason::Shutdown, out, |_| true);
+        self.cancel_stops(event, CancelReason::Shutdown, out);
+    }
+
+    fn cancel_stops(&mut self, event: &Event, reason: CancelReason, out: &mut Out) {
         self.guards.cancel_all(|instrument, order| {
-            let intent = CancelIntent { order, reason: CancelReason::Shutdown };
+            let intent = CancelIntent { order, reason };
             out.push(Event::new(event.seq, event.ts, instrument, &intent));
         });
     }
@@ -277,21 +282,30 @@ impl Stage for Execution {
     fn step(&mut self, event: &Event, out: &mut Out) {
         match event.body() {
             Body::Signal(signal) => self.signal(event, &signal, out),
+            Body::Flatten(exit) => self.signal(event, &levels::signal(&exit), out),
             Body::Decision(decision) => self.decision(event, &decision, out),
             Body::SignalTerms(terms) => self.terms = Some(terms),
             Body::OrderDone(done) => self.ended(event, &done, out),
             Body::CancelAll(all) => {
                 let (instrument, strategy) = (event.instrument, all.strategy);
-                self.cancel(event, CancelReason::Latch, out, |order| {
+                let halted = all.code == Code::from(Reject::LevelHalt);
+                let reason = if halted { CancelReason::Level } else { CancelReason::Latch };
+                self.cancel(event, reason, out, |order| {
                     (instrument == NO_INSTRUMENT || order.instrument == instrument)
                         && (strategy == ALL_STRATEGIES || order.strategy == strategy)
                 });
+                if halted {
+                    self.cancel_stops(event, reason, out);
+                }
             }
             Body::Wake(wake) => {
                 self.risk_due = Some(wake.due);
                 self.set_alarm(event, out);
             }
-            Body::Settled(_) | Body::Liquidate(_) => out.push(*event),
+            // Feed is told what the kill switch has reached: who asked waits for that.
+            Body::Settled(_) | Body::Liquidate(_) | Body::LevelStep(_) | Body::ClearStep(_) => {
+                out.push(*event);
+            }
             Body::Timer(_) => self.timer(event, out),
             Body::SessionEnd(_) => self.close(event, out),
             Body::Trade(_)
@@ -309,6 +323,9 @@ impl Stage for Execution {
             | Body::Funding(_)
             | Body::FxRate(_)
             | Body::CashFlow(_)
+            | Body::Command(_)
+            | Body::LatchCleared(_)
+            | Body::Note(_)
             | Body::OrderAck(_)
             | Body::Fill(_)
             | Body::DecisionRules(_)

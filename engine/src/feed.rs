@@ -415,6 +415,9 @@ impl Feed {
             Body::Bar(bar) => self.put(at, id, bar, 0),
             Body::FeedState(state) => self.put(at, id, state, 0),
             Body::OrderAsked(asked) => self.put(at, id, asked, 0),
+            Body::Note(note) => self.put(at, id, note, 0),
+            Body::Command(command) => self.put(at, id, command, 0),
+            Body::LatchCleared(cleared) => self.put(at, id, cleared, 0),
             Body::MarkPrice(mark) if mark.mark.0 > 0 => self.put(at, id, mark, 0),
             Body::MarkPrice(_) => self.put_bad(message, id, InputFault::NotPositive),
             // What was paid is not a guess: the stages hear that it is unknown.

@@ -29,6 +29,8 @@ pub mod idle;
 pub mod lane;
 /// Points, intervals and histograms of latency.
 pub mod latency;
+/// Levels of the kill switch.
+pub mod levels;
 /// Limits of the engine, with their reasons.
 pub mod limits;
 /// What is known of one instrument's market.

@@ -238,6 +238,20 @@ impl Portfolio {
         self.kinds.get(usize::from(account.0)).copied().unwrap_or_default()
     }
 
+    /// Tells whether an instrument is the first one of its position.
+    #[must_use]
+    pub fn is_first(&self, instrument: InstrumentId) -> bool {
+        let key = at(&self.key_of, instrument);
+        let first = self.key_of.iter().position(|other| Some(other) == key);
+        first.map(instrument_id) == Some(instrument)
+    }
+
+    /// Tells whether two instruments are of one position.
+    #[must_use]
+    pub fn share_position(&self, one: InstrumentId, other: InstrumentId) -> bool {
+        at(&self.key_of, one) == at(&self.key_of, other)
+    }
+
     /// Returns the account of an instrument.
     #[must_use]
     pub fn account(&self, instrument: InstrumentId) -> AccountId {

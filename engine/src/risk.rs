@@ -7,22 +7,27 @@
 
 use dsl::evaluate::Registers;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
-use model::event::{Body, DayRoll, Event, Payload, RiskState, Signal, SignalTerms};
+use model::event::{Body, DayRoll, Event, Payload, RiskState, Signal, SignalTerms, Wake};
 use model::id::{InstrumentId, NO_INSTRUMENT, StrategyId};
 use model::instrument::Instrument;
 use model::num::Money;
-use model::order::Action;
+use model::order::{Action, Via};
 use model::time::Nanos;
 
+use crate::levels::FLATTEN;
 use crate::market::Market;
 use crate::portfolio::ledger::Owners;
 use crate::portfolio::{Portfolio, View, instrument_id};
 use crate::program::{Bound, BoundRisk};
-use crate::setup::Setup;
+use crate::setup::{DaySetup, Setup};
 use crate::stage::{Out, Stage};
 
 /// What happens to the accounts beside orders.
 mod account;
+/// Latches that a person clears.
+pub mod clear;
+/// What the kill switch does.
+mod control;
 /// What an order's verdict was made of.
 pub mod explain;
 /// How rules read the world.
@@ -46,7 +51,7 @@ mod trial;
 /// The verdict on one order.
 mod verdict;
 
-use given::{Given, Nothing};
+use given::{Given, Nothing, Outside};
 use latch::{Latches, Transition, World};
 use memory::Memories;
 
@@ -69,7 +74,7 @@ pub struct Risk<G = Nothing> {
     portfolio: Portfolio,
     latches: Latches,
     memories: Memories,
-    given: G,
+    outside: Outside<G>,
     /// Risk blocks by instrument, each with its scratch registers.
     blocks: Vec<Vec<(BoundRisk, Registers)>>,
     program: u64,
@@ -88,6 +93,8 @@ pub struct Risk<G = Nothing> {
     /// When a strategy wants to be woken.
     strategy_due: Option<Nanos>,
     now: Nanos,
+    /// When trading days begin, which tells when an allowance ends.
+    days: DaySetup,
 }
 
 /// Version of the state image.
@@ -132,7 +139,7 @@ impl<G: Given> Risk<G> {
             markets,
             memories: Memories::new(bound, instruments, &portfolio),
             portfolio,
-            given,
+            outside: Outside::of(given, instruments.len()),
             latches: Latches::new(&blocks),
             blocks,
             program: bound.program,
@@ -144,6 +151,7 @@ impl<G: Given> Risk<G> {
             liquidating: false,
             strategy_due: None,
             now: Nanos(0),
+            days: setup.money.day.clone(),
         }
     }
 
@@ -151,6 +159,12 @@ impl<G: Given> Risk<G> {
     #[must_use]
     pub fn portfolio(&self) -> &Portfolio {
         &self.portfolio
+    }
+
+    /// Returns the level of the kill switch.
+    #[must_use]
+    pub fn level(&self) -> u8 {
+        self.outside.levels.level()
     }
 
     /// Returns the latches that are armed, each with its instrument.
@@ -196,15 +210,17 @@ impl<G: Given> Risk<G> {
     /// Evaluates the latches, all or those of `only` one instrument's market, and tells what
     /// changed.
     fn latches(&mut self, event: &Event, only: Option<InstrumentId>, out: &mut Out) {
-        let Self { latches, blocks, portfolio, instruments, markets, now, memories, given, .. } =
-            self;
+        let Self {
+            latches, blocks, portfolio, instruments, markets, now, memories, outside, ..
+        } = self;
         let view = View { instruments, markets, now: *now };
-        let (mut told, mut armed) = (false, false);
-        let world = World { portfolio, view, memories, given: &*given };
+        let (mut told, mut armed, mut flattens) = (false, false, false);
+        let world = World { portfolio, view, memories, outside };
         latches.evaluate(blocks, &world, only, &mut |transition: Transition<'_>| {
             transition.tell(event, out);
             told = true;
             armed |= transition.binds();
+            flattens |= transition.flattens();
         });
         if told {
             self.reset_by_ends(event, out);
@@ -216,6 +232,9 @@ impl<G: Given> Risk<G> {
             let equity = measures.equity();
             let known = equity.is_some();
             self.tell_state(event, equity.unwrap_or(measures.last()), known, out);
+        }
+        if flattens {
+            self.raise(event, FLATTEN, Via::Rule, out);
         }
     }
 
@@ -241,6 +260,11 @@ impl<G: Given> Risk<G> {
         self.set_alarm(event, out);
     }
 
+    fn wake(&mut self, event: &Event, wake: Wake, out: &mut Out) {
+        self.strategy_due = Some(wake.due);
+        self.set_alarm(event, out);
+    }
+
     /// Asks for a timer at the first moment at which a latch, a throttle or a strategy is due.
     fn set_alarm(&mut self, event: &Event, out: &mut Out) {
         let due = self.memories.due().into_iter().chain(self.strategy_due).min();
@@ -255,9 +279,21 @@ impl<G: Given> Risk<G> {
             self.end_throttles(event, true, out);
             self.memories.roll(roll.date);
         }
+        self.latches.end_allowances(&self.blocks, roll.date);
         self.latches.end_of_day(&mut |transition| transition.tell(event, out));
         self.reset_by_ends(event, out);
         self.latches(event, None, out);
+    }
+
+    /// Takes what a person, or the engine itself, orders.
+    #[cold]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "two kinds are orders")]
+    fn ordered(&mut self, event: &Event, out: &mut Out) {
+        match event.body() {
+            Body::Command(command) => self.command(event, &command, out),
+            Body::LatchCleared(cleared) => self.clear(event, &cleared, out),
+            _ => {}
+        }
     }
 
     fn signal(&mut self, event: &Event, signal: &Signal, out: &mut Out) {
@@ -266,7 +302,7 @@ impl<G: Given> Risk<G> {
             .take()
             .filter(|terms| (terms.strategy, terms.ordinal) == (signal.strategy, signal.ordinal));
         match signal.action {
-            Action::Enter | Action::Exit | Action::Quote => {
+            Action::Enter | Action::Exit | Action::Quote | Action::Flatten => {
                 // Execution hears what the size comes to.
                 let resolved = self.resolved(event, signal, terms.as_ref());
                 let order = resolved.as_ref().unwrap_or(signal);
@@ -316,7 +352,10 @@ impl<G: Given> Stage for Risk<G> {
             | Body::FeedState(_)
             | Body::MarkPrice(_)
             | Body::BookLevel(_)
-            | Body::BookClear(_) => self.market(event, out),
+            | Body::BookClear(_) => {
+                self.market(event, out);
+                self.close_position(event, out);
+            }
             Body::SignalTerms(terms) => {
                 self.terms = Some(terms);
                 out.push(*event);
@@ -329,6 +368,7 @@ impl<G: Given> Stage for Risk<G> {
                 out.push(*event);
             }
             Body::Settled(_) => out.push(*event),
+            Body::Command(_) | Body::LatchCleared(_) => self.ordered(event, out),
             Body::Fill(fill) => {
                 self.fill(event, &fill, out);
                 out.push(*event);
@@ -351,12 +391,12 @@ impl<G: Given> Stage for Risk<G> {
             Body::FxRate(rate) => self.fx_rate(event, &rate, out),
             Body::CashFlow(flow) => self.cash_flow(event, &flow, out),
             Body::BadInput(bad) => self.bad_input(event, &bad, out),
-            Body::Wake(wake) => {
-                self.strategy_due = Some(wake.due);
-                self.set_alarm(event, out);
-            }
-            Body::SessionStart(_) | Body::Liquidate(_) => {}
+            Body::Wake(wake) => self.wake(event, wake, out),
+            Body::SessionStart(_) | Body::Liquidate(_) | Body::Note(_) => {}
             Body::Decision(_)
+            | Body::LevelStep(_)
+            | Body::ClearStep(_)
+            | Body::Flatten(_)
             | Body::DecisionRules(_)
             | Body::LatchChanged(_)
             | Body::Alert(_)
@@ -391,6 +431,7 @@ impl<G: Given> Image for Risk<G> {
             market.save(out);
         }
         self.portfolio.save(out);
+        self.outside.levels.save(out);
         self.latches.save(out);
         self.memories.save(out);
     }
@@ -413,6 +454,7 @@ impl<G: Given> Image for Risk<G> {
             market.load(from)?;
         }
         self.portfolio.load(from)?;
+        self.outside.levels.load(from)?;
         self.latches.load(from)?;
         self.memories.load(from)
     }

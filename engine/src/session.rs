@@ -5,7 +5,7 @@
 //! tapes differ. Feed runs on the caller's thread, in lock step with the simulated venue.
 
 use model::codec::ImageError;
-use model::event::Event;
+use model::event::{Body, ClearStep, Event, Kind, LevelStep};
 use model::id::{RunId, Seq};
 use model::instrument::Instrument;
 use model::num::Money;
@@ -101,6 +101,10 @@ pub trait Control {
     fn reason(&self) -> Option<EndReason> {
         Some(EndReason::Requested)
     }
+    /// Is told what the kill switch has reached, and at which seq.
+    fn level(&mut self, _seq: Seq, _step: &LevelStep) {}
+    /// Is told what became of clearing a latch.
+    fn cleared(&mut self, _seq: Seq, _step: &ClearStep) {}
     /// Is told from time to time how far the session is.
     fn progress(&mut self, progress: &Progress, now: Nanos);
 }
@@ -305,6 +309,14 @@ impl Session {
         Ok(stations)
     }
 
+    /// Returns the level of the kill switch before the first message that this run takes.
+    ///
+    /// # Errors
+    /// [`SessionError::Snapshot`] when the snapshot is not of this session.
+    pub fn level(&self) -> Result<u8, SessionError> {
+        Ok(self.ready_stations(Gate::off())?.risk.stage.level())
+    }
+
     /// Returns the stages at their beginning, ready to be joined, each with its room; `gate` is
     /// what orders wait at.
     #[must_use]
@@ -439,6 +451,16 @@ impl Session {
     }
 }
 
+/// Tells the control what an operator's order has come to.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the driver keeps two kinds of steps")]
+fn tell(event: &Event, control: &mut dyn Control) {
+    match event.body() {
+        Body::LevelStep(step) => control.level(event.seq, &step),
+        Body::ClearStep(step) => control.cleared(event.seq, &step),
+        _ => {}
+    }
+}
+
 /// The loop around feed and pipeline.
 struct Driver<'a> {
     feed: &'a mut Feed,
@@ -447,12 +469,15 @@ struct Driver<'a> {
     message: Message,
     /// Messages taken from the source.
     taken: u64,
+    /// What the kill switch has reached since the control was told. Each follows a command, which
+    /// is no event of the market: it may take memory.
+    steps: Vec<Event>,
 }
 
 impl<'a> Driver<'a> {
     fn new(feed: &'a mut Feed, pipeline: &'a mut Pipeline) -> Self {
         let requests = Vec::with_capacity(OUT_MAX);
-        Self { feed, pipeline, requests, message: Message::default(), taken: 0 }
+        Self { feed, pipeline, requests, message: Message::default(), taken: 0, steps: Vec::new() }
     }
 
     /// Begins the session, unless it goes on from a snapshot: then its beginning is in that.
@@ -471,6 +496,9 @@ impl<'a> Driver<'a> {
             self.pipeline.pass(self.feed.batch(), &mut self.requests)?;
             for request in &self.requests {
                 self.feed.request(request);
+                if matches!(request.kind(), Kind::LevelStep | Kind::ClearStep) {
+                    self.steps.push(*request);
+                }
             }
             if !self.feed.answer_refusal() {
                 return Ok(());
@@ -491,6 +519,9 @@ impl<'a> Driver<'a> {
     ) -> Result<bool, SessionError> {
         let mut turns = 0_u64;
         while self.step(source)? {
+            for event in self.steps.drain(..) {
+                tell(&event, control);
+            }
             turns = turns.wrapping_add(1);
             if turns.checked_rem(CONTROL_EVERY) == Some(0) || control.is_called() {
                 control.progress(&source.progress(), self.feed.now());
@@ -513,7 +544,9 @@ impl<'a> Driver<'a> {
             return self.step_to_horizon(source);
         }
         let Some(next) = self.feed.next(data) else { return Ok(false) };
-        source.wait(next.at());
+        if source.wait(next.at()) {
+            return Ok(true);
+        }
         self.turn(next, source)?;
         Ok(true)
     }
@@ -546,7 +579,8 @@ impl<'a> Driver<'a> {
         match next {
             Next::Data(_) => {
                 if source.take(&mut self.message) {
-                    self.taken = self.taken.saturating_add(1);
+                    // A session that goes on passes over what was taken of the market.
+                    self.taken = self.taken.saturating_add(u64::from(!self.message.is_order()));
                     self.pipeline.parsed();
                     self.feed.ingest(&self.message);
                     self.pass()?;

@@ -188,6 +188,9 @@ pub struct InstrumentSetup {
     pub fee_tiers: Vec<FeeTier>,
     /// Band of `at_market`, 1e-9.
     pub protect: i64,
+    /// Band of the engine's own exits, 1e-9.
+    #[serde(default = "flatten_band")]
+    pub flatten_band: i64,
     /// Assumed half spread of bars and trades, 1e-9.
     pub half_spread: i64,
     /// Widest spread whose middle is a mark, 1e-9.
@@ -307,6 +310,7 @@ impl InstrumentSetup {
             fee_decimals: instrument.fee_scale.decimals(),
             fee_tiers: Vec::new(),
             protect: instrument.protect.0,
+            flatten_band: instrument.flatten_band.0,
             half_spread: instrument.half_spread.0,
             mark_spread_max: instrument.mark_spread_max.0,
             mark_age_max_ns: instrument.mark_age_max_ns,
@@ -347,6 +351,7 @@ impl InstrumentSetup {
             })?,
             fee_scale: scale(self.fee_decimals)?,
             protect: Rate(self.protect),
+            flatten_band: Rate(self.flatten_band),
             half_spread: Rate(self.half_spread),
             mark_spread_max: Rate(self.mark_spread_max),
             mark_age_max_ns: self.mark_age_max_ns,
@@ -381,4 +386,9 @@ impl AccountSetup {
     pub fn kind(&self) -> AccountKind {
         if self.linear { AccountKind::Linear } else { AccountKind::Cash }
     }
+}
+
+/// Journals from before the fact was there were made with this one.
+fn flatten_band() -> i64 {
+    20_000_000
 }

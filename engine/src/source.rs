@@ -20,6 +20,17 @@ pub struct Message {
     pub updates: Vec<(InstrumentId, Body)>,
 }
 
+impl Message {
+    /// Tells whether it is an order of an operator, and no message of the market.
+    #[must_use]
+    pub fn is_order(&self) -> bool {
+        matches!(
+            self.updates.first(),
+            Some((_, Body::Note(_) | Body::Command(_) | Body::LatchCleared(_)))
+        )
+    }
+}
+
 /// A source of market data.
 pub trait Source {
     /// Returns the receive time of the next message, `None` at the end; of a journal's first
@@ -36,8 +47,11 @@ pub trait Source {
         None
     }
     /// Waits until what comes next is due: a message, or what the simulated venue or a timer does
-    /// at that time. A source that goes as fast as it can does not wait.
-    fn wait(&mut self, _until: Nanos) {}
+    /// at that time. A source that goes as fast as it can does not wait. Returns true when
+    /// something else has come meanwhile, and `peek` is to be asked again.
+    fn wait(&mut self, _until: Nanos) -> bool {
+        false
+    }
 
     /// Returns what has been read so far.
     fn progress(&self) -> Progress;

@@ -131,7 +131,12 @@ impl Egress {
             let Some(sent) = leave(&event) else {
                 if matches!(
                     event.kind(),
-                    Kind::Wake | Kind::Decision | Kind::Settled | Kind::Liquidate
+                    Kind::Wake
+                        | Kind::Decision
+                        | Kind::Settled
+                        | Kind::Liquidate
+                        | Kind::LevelStep
+                        | Kind::ClearStep
                 ) {
                     answer(event);
                 }

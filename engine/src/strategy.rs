@@ -196,10 +196,10 @@ impl Strategy {
         out.push(*event);
         match body {
             Body::Fill(fill) => return self.fill(event, &fill),
-            Body::OrderAck(ack) if ack.stop => {
+            Body::OrderAck(ack) if ack.stop || ack.order.is_engine() => {
                 let own = |i: &&mut Instance| i.instrument == id && i.strategy == ack.strategy;
                 if let Some(instance) = self.instances.iter_mut().find(own) {
-                    instance.guarded(ack.order);
+                    instance.served(ack.order);
                 }
             }
             Body::DayRoll(roll) => {

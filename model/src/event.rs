@@ -81,6 +81,13 @@ impl Event {
         Self { seq, ts, instrument, kind: P::KIND, flags: 0, payload: payload.pack() }
     }
 
+    /// Returns the event as one of another instrument.
+    #[must_use]
+    pub fn with_instrument(mut self, instrument: InstrumentId) -> Self {
+        self.instrument = instrument;
+        self
+    }
+
     /// Returns the event with `flags` added.
     #[inline]
     #[must_use]

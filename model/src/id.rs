@@ -40,6 +40,10 @@ pub const SEQ_MAX: u64 = (1 << 48) - 1;
 /// Marks the ordinal of a protective stop.
 const STOP_BIT: u64 = ORDINALS_PER_SEQ >> 1;
 
+/// Marks the ordinal of an exit that the engine made itself; what is below it is the instrument. A
+/// step of the strategies puts out far fewer orders.
+const ENGINE_ORDINAL: u16 = 0x4000;
+
 /// Number of an order: the seq of the event that caused it, and its ordinal within that seq.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderNo(u64);
@@ -64,6 +68,25 @@ impl OrderNo {
     #[must_use]
     pub fn stop(self) -> Self {
         Self(self.0 | STOP_BIT)
+    }
+
+    /// Returns the number of the engine's own exit of an instrument at `seq`: at most one a step.
+    #[must_use]
+    pub fn engine(seq: Seq, instrument: InstrumentId) -> Self {
+        let index = u16::try_from(instrument.0).unwrap_or(0) & !ENGINE_ORDINAL;
+        Self::new(seq, ENGINE_ORDINAL | index)
+    }
+
+    /// Tells whether this is the number of an exit that the engine made itself.
+    #[must_use]
+    pub fn is_engine(self) -> bool {
+        !self.is_stop() && self.ordinal() & ENGINE_ORDINAL != 0
+    }
+
+    /// Returns the instrument of an exit that the engine made itself.
+    #[must_use]
+    pub fn engine_instrument(self) -> InstrumentId {
+        InstrumentId(u32::from(self.ordinal() & !ENGINE_ORDINAL))
     }
 
     /// Tells whether this is the number of a protective stop.

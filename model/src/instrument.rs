@@ -80,6 +80,8 @@ pub struct Instrument {
     pub fee_scale: Scale,
     /// How far an `at_market` order may go beyond the touch.
     pub protect: Rate,
+    /// How far the engine's own exits at level 3 of the kill switch may go beyond the touch.
+    pub flatten_band: Rate,
     /// Half of the spread assumed where data has none (bars and trades only).
     pub half_spread: Rate,
     /// Widest spread whose middle is a mark.

@@ -56,6 +56,57 @@ pub enum Action {
     Quote = 4,
     /// Cancel the working order of one leg of a quote.
     CancelQuote = 5,
+    /// Close the position because the kill switch says so: the engine's own exit.
+    Flatten = 6,
+}
+
+/// How a level of the kill switch came to be set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Via {
+    /// By the engine itself.
+    #[default]
+    Engine = 0,
+    /// By a command of an operator.
+    Command = 1,
+    /// By a file in the data folder.
+    File = 2,
+    /// By a signal to the process.
+    Signal = 3,
+    /// It was in force when the session before ended.
+    Stored = 4,
+    /// By a latch of a rule, `then flatten`.
+    Rule = 5,
+}
+
+/// What became of clearing a latch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum ClearResult {
+    /// It has ended.
+    #[default]
+    Cleared = 0,
+    /// No latch of that name is armed.
+    NotArmed = 1,
+    /// Its condition is true, and nothing above what is observed was allowed.
+    StillTrue = 2,
+    /// It compares no share or amount of that unit with a limit, so nothing can be allowed.
+    NoLimit = 3,
+    /// Who and why are not given.
+    Unsigned = 4,
+}
+
+/// What the kill switch has reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Step {
+    /// The level is in force from this seq on; from level 2 on, all open orders are cancelled.
+    #[default]
+    Set = 0,
+    /// No order of a strategy is open any more.
+    NoneOpen = 1,
+    /// Every position is dust.
+    Flat = 2,
 }
 
 /// How the size of a signal is given.
@@ -76,7 +127,7 @@ impl Action {
     #[must_use]
     pub fn asks_for_order(self) -> bool {
         match self {
-            Self::Enter | Self::Exit | Self::Quote => true,
+            Self::Enter | Self::Exit | Self::Quote | Self::Flatten => true,
             Self::CancelEntries | Self::CancelExit | Self::CancelQuote => false,
         }
     }
@@ -140,6 +191,8 @@ pub enum CancelReason {
     Latch = 2,
     /// The session ends.
     Shutdown = 3,
+    /// The kill switch stands at halt or flatten.
+    Level = 4,
 }
 
 /// State of a feed, as rules see it.

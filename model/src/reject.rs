@@ -48,10 +48,14 @@ pub enum Reject {
     NoCapital = 20,
     /// A fill or a liquidation could not be booked: what is held is not known.
     Unbooked = 22,
+    /// The kill switch stands at reduce: nothing may increase a position.
+    LevelReduce = 25,
+    /// The kill switch stands at halt: no order of a strategy passes.
+    LevelHalt = 26,
 }
 
 /// All built-in reasons with their names as people see them.
-pub const REJECTS: [(Reject, &str, &str); 19] = [
+pub const REJECTS: [(Reject, &str, &str); 21] = [
     (Reject::NoPrice, "NO_PRICE", "no price is known to value the order with"),
     (Reject::OffTick, "OFF_TICK", "the price is not a multiple of the tick"),
     (Reject::OffLot, "OFF_LOT", "the quantity is not a multiple of the lot"),
@@ -71,6 +75,12 @@ pub const REJECTS: [(Reject, &str, &str); 19] = [
     (Reject::Doubtful, "DOUBTFUL", "a payment or a balance is not known: only exits pass"),
     (Reject::NoCapital, "NO_CAPITAL", "a share of capital, and the strategy's is not known"),
     (Reject::Unbooked, "UNBOOKED", "a fill could not be booked: what is held is not known"),
+    (Reject::LevelReduce, "LEVEL_REDUCE", "the kill switch stands at 1: positions may only shrink"),
+    (
+        Reject::LevelHalt,
+        "LEVEL_HALT",
+        "the kill switch stands at 2 or 3: no strategy's order passes",
+    ),
 ];
 
 /// Why an order was refused or cut; 0 means for no reason.
@@ -120,7 +130,9 @@ impl From<Reject> for Code {
         | Reject::Liquidated
         | Reject::Doubtful
         | Reject::NoCapital
-        | Reject::Unbooked) = reject;
+        | Reject::Unbooked
+        | Reject::LevelReduce
+        | Reject::LevelHalt) = reject;
         Self(reject as u16)
     }
 }

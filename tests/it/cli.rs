@@ -9,6 +9,7 @@ mod data;
 mod help;
 mod hostile;
 mod journal;
+mod level;
 mod measured;
 mod money;
 mod prefix;

@@ -29,7 +29,7 @@ pub enum Form {
 }
 
 /// What can be given besides the fields of the schema.
-const SETTINGS: [(&str, &str, Form); 21] = [
+const SETTINGS: [(&str, &str, Form); 22] = [
     ("instrument", "tick", Form::Number),
     ("instrument", "lot", Form::Number),
     ("instrument", "min_qty", Form::Number),
@@ -40,6 +40,7 @@ const SETTINGS: [(&str, &str, Form); 21] = [
     ("instrument", "maker_fee", Form::Share),
     ("instrument", "taker_fee", Form::Share),
     ("instrument", "protect", Form::Share),
+    ("instrument", "flatten_band", Form::Share),
     ("account", "kind", Form::Word(&["cash", "linear"])),
     ("market", "bid", Form::Number),
     ("market", "ask", Form::Number),

@@ -306,6 +306,7 @@ fn instrument(symbol: &model::symbol::Symbol) -> model::instrument::Instrument {
         fee_asset: FeeAsset::Received,
         fee_scale: Scale::new(8).unwrap(),
         protect: Rate(5_000_000),
+        flatten_band: Rate(20_000_000),
         half_spread: Rate(0),
         mark_spread_max: Rate(0),
         mark_age_max_ns: 0,

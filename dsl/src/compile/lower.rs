@@ -188,6 +188,16 @@ impl<'a> Lower<'a> {
         }
     }
 
+    /// Returns how a condition that is a comparison compares, and what.
+    pub(crate) fn compared(&self, condition: &'a Expr) -> Option<(Compare, &'a Expr)> {
+        let mut condition = condition;
+        while let ExprKind::Let(index) = &condition.kind {
+            condition = &self.names.lets.get(*index)?.value;
+        }
+        let ExprKind::Compare(compare, measure, _) = &condition.kind else { return None };
+        Some((*compare, measure))
+    }
+
     /// Returns both sides of a condition that is a comparison, for messages of a statement that
     /// says no where it `holds`, or where it does not.
     pub(crate) fn sides(&mut self, condition: &'a Expr, holds: bool) -> Option<Sides> {

@@ -6,11 +6,16 @@ use super::graph::{Layout, NodeId};
 use super::lower::{Lower, Names};
 use super::memory::{self, Keeps};
 use super::{Binding, distinct, fault, over_budget};
+use crate::check::names::children;
 use crate::diagnostics::Diagnostic;
 use crate::evaluate::{
-    CapCode, CheckCode, CooldownCode, Cost, LatchCode, OCCASIONS, RiskCode, Section, ThrottleCode,
+    Allows, CapCode, CheckCode, CooldownCode, Cost, LatchCode, OCCASIONS, Period, RiskCode,
+    Section, ThrottleCode,
 };
-use crate::typed::{Asset, Cap, Check, Cooldown, Latch, Measure, RiskBlock, Throttle, Unit};
+use crate::schema::Field;
+use crate::typed::{
+    Asset, Cap, Check, Compare, Cooldown, Expr, ExprKind, Latch, Measure, RiskBlock, Throttle, Unit,
+};
 
 /// Sections, in the order of their making; behind them those of `OCCASIONS`.
 const LATCHES: usize = 0;
@@ -175,6 +180,63 @@ fn throttle<'a>(throttle: &'a Throttle, lower: &mut Lower<'a>) -> ThrottleCode {
     }
 }
 
+/// Tells whether a condition reads the level of the kill switch and nothing else that changes. What
+/// has a name may read anything: it counts as something else.
+fn level_only(expr: &Expr) -> bool {
+    fn reads(expr: &Expr) -> (bool, bool) {
+        let level = matches!(expr.kind, ExprKind::Field(Field::ControlLevel, _));
+        let named = matches!(
+            expr.kind,
+            ExprKind::Field(..)
+                | ExprKind::Let(_)
+                | ExprKind::Series(_)
+                | ExprKind::State(_)
+                | ExprKind::Window(_)
+        );
+        let own = (level, named && !level);
+        let parts = children(expr).into_iter().map(reads);
+        parts.fold(own, |sum, part| (sum.0 | part.0, sum.1 | part.1))
+    }
+    reads(expr) == (true, false)
+}
+
+/// Returns what may be allowed in place of the limit of a condition.
+fn allows(compared: Option<(Compare, &Expr)>) -> Option<Allows> {
+    fn period(expr: &Expr) -> Period {
+        let of_day = [
+            Field::AccountDayLoss,
+            Field::AccountDayDrawdown,
+            Field::StrategyDayLoss,
+            Field::SymbolDayLoss,
+        ];
+        let read = if let ExprKind::Field(field, _) = &expr.kind { Some(field) } else { None };
+        let is = |fields: &[Field]| read.is_some_and(|field| fields.contains(field));
+        let own = if is(&of_day) {
+            Period::Day
+        } else if is(&[Field::AccountWeekLoss]) {
+            Period::Week
+        } else {
+            Period::Always
+        };
+        let parts = children(expr).into_iter().map(period);
+        parts.fold(own, |known, part| if known == Period::Always { part } else { known })
+    }
+    let (compare, measure) = compared?;
+    let money = match measure.unit {
+        Unit::Money(_) => true,
+        Unit::Num => false,
+        Unit::Price
+        | Unit::Qty
+        | Unit::Int
+        | Unit::Bool
+        | Unit::Duration
+        | Unit::Time
+        | Unit::Word(_) => return None,
+    };
+    let ordered = !matches!(compare, Compare::Equal | Compare::NotEqual);
+    ordered.then(|| Allows { period: period(measure), money })
+}
+
 fn latch<'a>(latch: &'a Latch, lower: &mut Lower<'a>) -> LatchCode {
     lower.enter(&latch.rule);
     LatchCode {
@@ -186,6 +248,8 @@ fn latch<'a>(latch: &'a Latch, lower: &mut Lower<'a>) -> LatchCode {
         cancel_orders: latch.cancel_orders,
         notify: latch.notify,
         flatten: latch.flatten,
+        level_only: level_only(&latch.when) && latch.unless.is_none(),
+        allows: allows(lower.compared(&latch.when)),
         when: lower.condition(Some(&latch.when), true),
         unless: latch.unless.as_ref().map(|expr| lower.lower(expr).num),
         sides: lower.sides(&latch.when, true).map(Box::new),

@@ -47,6 +47,7 @@ pub(crate) struct Sides {
     pub(crate) limit: Readout,
     /// Of the two.
     rounding: (Rounding, Rounding),
+    compare: Compare,
 }
 
 impl Readout {
@@ -150,7 +151,7 @@ impl Sides {
             | (Compare::Greater | Compare::GreaterEq, false) => (Rounding::Floor, Rounding::Ceil),
             (Compare::Equal | Compare::NotEqual, _) => (Rounding::Floor, Rounding::Floor),
         };
-        Self { observed, limit, rounding }
+        Self { observed, limit, rounding, compare }
     }
 
     /// Returns both sides, `None` when one is unknown; what passes an `i64` ends at its bound.
@@ -162,6 +163,21 @@ impl Sides {
         };
         let (observed, limit) = self.rounding;
         Some((narrow(&self.observed, observed)?, narrow(&self.limit, limit)?))
+    }
+
+    /// Compares what is observed with another limit than its own.
+    pub(crate) fn against(&self, registers: &Registers, limit: i64) -> Value {
+        let observed = self.observed.read(registers, self.rounding.0);
+        let Some(number) = observed.number() else { return observed };
+        let limit = i128::from(limit);
+        Value::bool(match self.compare {
+            Compare::Less => number < limit,
+            Compare::LessEq => number <= limit,
+            Compare::Greater => number > limit,
+            Compare::GreaterEq => number >= limit,
+            Compare::Equal => number == limit,
+            Compare::NotEqual => number != limit,
+        })
     }
 
     /// Moves the registers.

@@ -29,10 +29,35 @@ pub struct LatchCode {
     pub notify: bool,
     /// `then flatten`.
     pub flatten: bool,
+    /// It reads the level of the kill switch and nothing else that changes.
+    pub level_only: bool,
+    /// What a person may allow in place of its limit; none where it compares no such thing.
+    pub allows: Option<Allows>,
     pub(crate) when: u16,
     pub(crate) unless: Option<u16>,
     /// Apart: read only when the statement says no.
     pub(crate) sides: Option<Box<Sides>>,
+}
+
+/// An allowance that a latch can be given: its condition compares a share or an amount with a
+/// limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allows {
+    /// How long an allowance lasts.
+    pub period: Period,
+    /// The limit is an amount of money, not a share or a number.
+    pub money: bool,
+}
+
+/// The period of a measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// It begins anew with each day.
+    Day,
+    /// It begins anew with each week.
+    Week,
+    /// It never does.
+    Always,
 }
 
 /// A `cap`, as bound.
@@ -331,6 +356,18 @@ impl RiskCode {
                 }
             }
             None => Truth::Unknown(Cause::Missing),
+        }
+    }
+
+    /// Returns the condition of latch `index` with another limit in place of its own.
+    #[must_use]
+    pub fn latch_against(&self, index: usize, registers: &Registers, limit: i64) -> Truth {
+        let found = self.latches.get(index).and_then(|latch| Some((latch, latch.sides.as_ref()?)));
+        let Some((latch, sides)) = found else { return Truth::Unknown(Cause::Missing) };
+        let condition = sides.against(registers, limit);
+        match latch.unless {
+            Some(place) => unless(condition, registers.get(place)),
+            None => condition.truth(),
         }
     }
 

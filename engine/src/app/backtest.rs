@@ -31,6 +31,7 @@ pub(super) fn run(cli: &Cli, args: &BacktestArgs) -> Result<Finding, Failure> {
         mode: Mode::Backtest,
         seed: args.seed,
         market: Market::Recorded(request(args, &symbols)?),
+        is_attended: false,
         speed: Speed::Max,
         rules: args.rules.clone(),
         reporting: args.reporting.clone(),

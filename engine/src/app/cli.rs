@@ -8,7 +8,7 @@ use engine::idle::Wait;
 use engine::topology::Topology;
 
 use super::pace::Speed;
-use super::{config, run};
+use super::{clear, config, level, run};
 
 /// A trading engine for one host: recorded or generated markets through strategies, risk and a
 /// simulated venue; every event journaled; every session replayed to the same bytes.
@@ -70,6 +70,24 @@ Examples:
   engine run --config sluice.toml --speed max --set data.seed=7
   engine run --config sluice.toml --check     is everything there, and does it fit?")]
     Run(run::Arguments),
+    /// Set the kill switch of the session that runs in the data folder, or of the next one.
+    #[command(after_help = "\
+Examples:
+  engine level 2                                 halt: nobody need be named to raise
+  engine level 3 --by ann --reason 'venue down'  flatten: every position is closed
+  engine level 0 --by ann --reason 'checked'     run again: who lowers says who and why
+
+Raised to 2 as well by a file KILL in the data folder, and by SIGUSR1 to the process.")]
+    Level(level::Arguments),
+    /// End a latch of the session that runs in the data folder.
+    #[command(after_help = "\
+Examples:
+  engine clear FEED_LOST --by ann --reason 'line changed'
+  engine clear DAY_LOSS --by ann --reason 'seen, small' --allow 12%   true still: a new limit
+  engine clear DAY_LOSS --by ann --reason 'seen, small' --allow '500 USDT'
+
+The allowance holds for the rest of the day or week that the measure is of, else until changed.")]
+    Clear(clear::Arguments),
     /// Work with configurations.
     #[command(after_help = "\
 Examples:

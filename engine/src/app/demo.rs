@@ -28,6 +28,7 @@ pub(super) fn run(cli: &Cli, args: &DemoArgs) -> Result<Finding, Failure> {
         mode: Mode::Demo,
         seed: args.seed,
         market: Market::Generated(args.seconds, Request::default()),
+        is_attended: true,
         speed: args.speed.unwrap_or(Speed::Max),
         rules: args.rules.clone(),
         reporting: "USDT".to_owned(),

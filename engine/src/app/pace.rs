@@ -1,4 +1,5 @@
-//! The pace of a session: a source that waits until its next message is due.
+//! The pace of a session: a source that waits until its next message is due, and lets orders of
+//! operators in between.
 //!
 //! Only the source waits, on the cold side: times still come from the data, so a paced session
 //! decides the same bytes as one that never waits. A wait ends early when the session is to end.
@@ -11,6 +12,7 @@ use engine::source::{Message, Progress, Source};
 use model::time::Nanos;
 
 use super::clock::Clock;
+use super::level::Orders;
 use super::watch::Signals;
 
 /// How fast data is let in.
@@ -58,50 +60,87 @@ impl std::fmt::Display for Speed {
     }
 }
 
-/// A source whose messages come at the pace at which they were received.
+/// A source whose messages come at the pace at which they were received, and orders at once.
 pub(super) struct Paced<'a> {
     inner: &'a mut dyn Source,
-    times: u32,
+    speed: Speed,
     signals: Arc<Signals>,
+    orders: Arc<Orders>,
     clock: Clock,
     /// Market time at the start of the clock: that of the first message.
     first: Option<Nanos>,
+    /// The time at which an order was announced.
+    announced: Option<Nanos>,
 }
 
 impl<'a> Paced<'a> {
-    /// Returns a source that lets messages in so many times as fast as they were recorded.
-    pub(super) fn new(inner: &'a mut dyn Source, times: u32, signals: Arc<Signals>) -> Self {
-        Self { inner, times: times.max(1), signals, clock: Clock::start(), first: None }
+    /// Returns a source that lets messages in at a pace.
+    pub(super) fn new(
+        inner: &'a mut dyn Source,
+        speed: Speed,
+        signals: Arc<Signals>,
+        orders: Arc<Orders>,
+    ) -> Self {
+        Self { inner, speed, signals, orders, clock: Clock::start(), first: None, announced: None }
+    }
+
+    /// Returns the market time that is reached now.
+    fn reached(&self, times: u32) -> Option<Nanos> {
+        let passed = u64::try_from(self.clock.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let passed = passed.saturating_mul(u64::from(times));
+        Some(self.first?.plus(i64::try_from(passed).unwrap_or(i64::MAX)))
     }
 
     /// Returns how long it still takes until a market time is reached.
-    fn left(&self, first: Nanos, until: Nanos) -> Duration {
-        let ahead = u64::try_from(until.since(first)).unwrap_or(0);
-        let due = Duration::from_nanos(ahead.checked_div(u64::from(self.times)).unwrap_or(0));
+    fn left(&self, times: u32, until: Nanos) -> Duration {
+        let ahead = self.first.map_or(0, |first| until.since(first));
+        let ahead = u64::try_from(ahead).unwrap_or(0);
+        let due = Duration::from_nanos(ahead.checked_div(u64::from(times)).unwrap_or(0));
         due.saturating_sub(self.clock.elapsed())
     }
 }
 
 impl Source for Paced<'_> {
     fn peek(&mut self) -> Option<Nanos> {
+        self.announced = None;
         let next = self.inner.peek();
         if let (None, Some(next)) = (self.first, next) {
+            // The session begins with the market, whatever is ordered by then.
             self.first = Some(next);
             self.clock = Clock::start();
+            return Some(next);
         }
-        next
+        if !self.orders.is_pending() {
+            return next;
+        }
+        // An order comes now: at the market time that is reached, or directly behind what was.
+        self.announced = next.map(|next| match self.speed {
+            Speed::Max => Nanos(0),
+            Speed::Times(times) => self.reached(times).unwrap_or_default().min(next),
+        });
+        self.announced
     }
 
     fn take(&mut self, into: &mut Message) -> bool {
-        self.inner.take(into)
+        let Some(at) = self.announced.take() else { return self.inner.take(into) };
+        // What was announced is no message of the market, also where nothing comes of it.
+        let Some(records) = self.orders.take() else { return false };
+        into.updates.clear();
+        into.updates.extend(records);
+        (into.ts, into.source) = (at, 0);
+        self.signals.look();
+        true
     }
 
-    fn wait(&mut self, until: Nanos) {
-        let Some(first) = self.first else { return };
+    fn wait(&mut self, until: Nanos) -> bool {
+        let Speed::Times(times) = self.speed else { return false };
         loop {
-            let left = self.left(first, until);
+            let left = self.left(times, until);
             if left.is_zero() || self.signals.is_asked() {
-                return;
+                return false;
+            }
+            if self.orders.is_pending() && self.announced.is_none() {
+                return true;
             }
             std::thread::park_timeout(left.min(NAP));
             self.signals.look();

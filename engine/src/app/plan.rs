@@ -78,6 +78,8 @@ pub(super) struct Wanted<'a> {
     pub(super) seed: u64,
     /// Where messages come from.
     pub(super) market: Market,
+    /// Operators may reach it while it runs, and the level that its folder keeps is its own.
+    pub(super) is_attended: bool,
     /// How fast they are let in.
     pub(super) speed: Speed,
     /// Files of rules; empty: what ships.

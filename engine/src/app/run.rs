@@ -1,6 +1,7 @@
 //! A session from what was asked for to its report: the one way of `demo`, `backtest` and `run`.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -23,6 +24,7 @@ use super::config::{self, ConfigArgs, Loaded};
 use super::data::{DataArg, Opened, Request, damaged, open, restate};
 use super::exit::{Failure, Finding};
 use super::latency::{Measured, Measuring, Wish};
+use super::level::{Listener, Orders};
 use super::pace::{Paced, Speed};
 use super::plan::{Asked, Journaling, Market, Wanted};
 use super::quote::quoted;
@@ -126,6 +128,7 @@ fn wanted(loaded: &Loaded) -> Result<Wanted<'_>, Failure> {
             Mode::Backtest => Market::Recorded(request),
             Mode::Demo => Market::Generated(config.seconds, request),
         },
+        is_attended: true,
         speed: config.speed,
         rules: config.rules.clone(),
         reporting: config.reporting.clone(),
@@ -354,13 +357,14 @@ impl Done {
                 rest = Rest::of(source, snapshot.messages);
                 source = &mut rest;
             }
-            let source: &mut dyn Source = match wanted.speed {
-                Speed::Max => source,
-                Speed::Times(times) => {
-                    paced = Paced::new(source, times, watch.signals());
-                    &mut paced
-                }
-            };
+            let _listener;
+            if wanted.is_attended {
+                let orders = Arc::new(Orders::default());
+                watch.take_orders(&orders, &cli.data_dir)?;
+                _listener = Listener::start(&cli.data_dir, &orders, session.level()?)?;
+                paced = Paced::new(source, wanted.speed, watch.signals(), orders);
+                source = &mut paced;
+            }
             run_session(session, source, spec.as_ref(), &wanted.placement, &mut watch)
         };
         watch.done();

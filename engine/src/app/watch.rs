@@ -4,17 +4,22 @@
 //! seals its journal. SIGXFSZ is caught by every command, so that the write beyond the system's
 //! limit returns an error, which names the file, instead of killing the process.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 
 use engine::session::Control;
 use engine::source::Progress;
+use model::event::{ClearStep, LevelStep};
+use model::id::Seq;
 use model::time::Nanos;
 
 use super::exit::Failure;
+use super::level::Orders;
+use super::show;
 
 /// What reaches a session from outside, as flags that any thread may set.
 #[derive(Debug, Default)]
@@ -43,6 +48,8 @@ impl Signals {
 #[derive(Debug)]
 pub(super) struct Watch {
     signals: Arc<Signals>,
+    /// Orders of operators, and the folder that keeps the level; none for what is no session.
+    orders: Option<(Arc<Orders>, PathBuf)>,
     bar: ProgressBar,
 }
 
@@ -62,7 +69,23 @@ impl Watch {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        Ok(Self { signals, bar })
+        Ok(Self { signals, orders: None, bar })
+    }
+
+    /// Lets operators reach the session: SIGUSR1 raises its level to 2, and what it reaches is kept
+    /// in the data folder.
+    ///
+    /// # Errors
+    /// [`Failure::Internal`] when the system lets no signal be caught.
+    pub(super) fn take_orders(
+        &mut self,
+        orders: &Arc<Orders>,
+        data_dir: &Path,
+    ) -> Result<(), Failure> {
+        signal_hook::flag::register(SIGUSR1, Arc::clone(&orders.signalled))
+            .map_err(|error| Failure::Internal(error.into()))?;
+        self.orders = Some((Arc::clone(orders), data_dir.to_owned()));
+        Ok(())
     }
 
     /// Returns what is signalled to the session, for its source.
@@ -91,6 +114,24 @@ impl Control for Watch {
 
     fn stop(&mut self) -> bool {
         self.signals.is_asked()
+    }
+
+    fn level(&mut self, seq: Seq, step: &LevelStep) {
+        let Some((orders, data_dir)) = &self.orders else { return };
+        let line = orders.reached(seq, step, |kept| {
+            if let Err(failure) = kept.write(data_dir) {
+                show::failure(&failure, false);
+            }
+        });
+        if let Some(line) = line {
+            show::note(&format!("note: {line}"));
+        }
+    }
+
+    fn cleared(&mut self, seq: Seq, step: &ClearStep) {
+        if let Some((orders, _)) = &self.orders {
+            orders.cleared(seq, step);
+        }
     }
 
     fn progress(&mut self, progress: &Progress, now: Nanos) {

@@ -297,6 +297,8 @@ impl Asked {
             Reject::CapRecheck => &[Field::OrderQty, Field::OrderValue],
             Reject::ReduceOnly => &[Field::OrderQty, Field::PositionQty, Field::OrderReduces],
             Reject::PostOnly => &[Field::OrderPrice, Field::BookBid, Field::BookAsk],
+            Reject::LevelReduce => &[Field::ControlLevel, Field::PositionQty, Field::OrderReduces],
+            Reject::LevelHalt => &[Field::ControlLevel],
             Reject::TooManyOpen | Reject::Overflow | Reject::Closing | Reject::Unbooked => &[],
         };
         let look = Look { sources: &[], assets: &[] };

@@ -92,6 +92,7 @@ impl Listing {
             fee_asset: if perpetual { FeeAsset::Quote } else { FeeAsset::Received },
             fee_scale: Scale::new(8).unwrap_or_default(),
             protect: Rate(5_000_000),
+            flatten_band: Rate(20_000_000),
             half_spread: Rate(100_000),
             mark_spread_max: Rate(10_000_000),
             mark_age_max_ns: 10 * SECOND_NS,

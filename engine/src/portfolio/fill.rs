@@ -207,7 +207,7 @@ impl Portfolio {
 
     /// Tells whether a holding is flat: nothing, less than a lot, or on spot less than the venue
     /// takes at the last mark.
-    pub(super) fn is_dust(
+    pub(crate) fn is_dust(
         &self,
         held: &Position,
         instrument: InstrumentId,

@@ -37,6 +37,7 @@ fn instrument(kind: Kind) -> Instrument {
         fee_asset: if linear { FeeAsset::Quote } else { FeeAsset::Received },
         fee_scale: Scale::new(8).unwrap(),
         protect: Rate(5_000_000),
+        flatten_band: Rate(20_000_000),
         half_spread: Rate(100_000),
         mark_spread_max: Rate(10_000_000),
         mark_age_max_ns: 10 * SECOND_NS,

@@ -83,6 +83,9 @@ impl<G: Given> Risk<G> {
     }
 
     pub(super) fn order_done(&mut self, event: &Event, done: &OrderDone, out: &mut Out) {
+        if done.order.is_engine() {
+            self.exit_ended(event, done);
+        }
         if let Some(ended) = self.portfolio.done(done.order) {
             if done.reason == DoneReason::Cancelled {
                 self.portfolio.cancelled(ended.strategy);
@@ -96,6 +99,7 @@ impl<G: Given> Risk<G> {
             }
             self.changed(event, out);
         }
+        self.reach(event, out);
     }
 
     /// Books money that came or went. One that takes what is not there cannot be true: what is held

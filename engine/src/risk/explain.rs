@@ -71,7 +71,7 @@ impl Risk {
         };
         let order = Some(&judgement.order);
         let (portfolio, view) = (&risk.portfolio, risk.view());
-        let world = (portfolio, view, &risk.given);
+        let world = (portfolio, view, &risk.outside);
         let mut facts = RiskFacts::new(world, (id, instrument, market), order);
         let read = |field, asset, part| facts.read(&Input { field, part, asset });
         let facts_read = wanted.fields.iter().map(|(field, asset)| Read {

@@ -9,7 +9,7 @@ use model::instrument::{Instrument, Kind};
 use model::num::{MONEY_SCALE, Money, Price, pow10};
 use model::order::{Side, TimeInForce};
 
-use super::given::Given;
+use super::given::{Given, Outside};
 use super::loss::loss;
 use super::memory::{Moment, recall};
 use crate::facts::{market, money, position};
@@ -37,6 +37,8 @@ pub(super) struct OrderView {
     pub(super) tif: TimeInForce,
     /// Time to live, 0 for none.
     pub(super) ttl_ns: i64,
+    /// Made by the engine itself.
+    pub(super) is_engine: bool,
 }
 
 impl OrderView {
@@ -62,21 +64,21 @@ pub(super) struct RiskFacts<'a, G> {
     pub(super) memory: Option<&'a Memory>,
     /// The fill or the round trip at hand.
     pub(super) moment: Option<&'a Moment>,
-    /// Where a fact comes from before the session is asked.
-    pub(super) given: &'a G,
+    /// What comes from beside the market and the portfolio.
+    pub(super) outside: &'a Outside<G>,
 }
 
 impl<'a, G> RiskFacts<'a, G> {
     /// Returns the world of one instrument, before any block has looked at it.
     #[inline(always)]
     pub(super) fn new(
-        (portfolio, view, given): (&'a Portfolio, View<'a>, &'a G),
+        (portfolio, view, outside): (&'a Portfolio, View<'a>, &'a Outside<G>),
         (id, instrument, market): (InstrumentId, &'a Instrument, &'a Market),
         order: Option<&'a OrderView>,
     ) -> Self {
         let (memory, moment) = (None, None);
         let strategy = order.map(|order| order.open.strategy);
-        Self { portfolio, view, id, instrument, market, strategy, order, memory, moment, given }
+        Self { portfolio, view, id, instrument, market, strategy, order, memory, moment, outside }
     }
 }
 
@@ -158,7 +160,8 @@ impl<G: Given> RiskFacts<'_, G> {
             Field::OrderTif => Value::known(order.tif as i128),
             Field::OrderTtl if order.ttl_ns == 0 => Value::MISSING,
             Field::OrderTtl => Value::known(i128::from(order.ttl_ns)),
-            // No order is made by the engine itself in this version, and `approved` is for proofs.
+            Field::OrderIsEngine => Value::bool(order.is_engine),
+            // `approved` is for proofs.
             _ => Value::FALSE,
         }
     }
@@ -172,7 +175,7 @@ impl<G: Given> RiskFacts<'_, G> {
         }
         let named = input.field.info().ty == dsl::schema::Type::Named && input.asset.is_none();
         let asset = if named { Some(self.pays()) } else { input.asset };
-        self.given.read(&Input { asset, ..*input }, self.id)
+        self.outside.given.read(&Input { asset, ..*input }, self.id)
     }
 
     /// Answers for the fill or the round trip at hand.
@@ -309,10 +312,11 @@ impl<G: Given> Facts for RiskFacts<'_, G> {
             | Field::FeedAge => {
                 market(self.market, field, part, self.view.now).unwrap_or(Value::MISSING)
             }
-            // The paper venue always takes orders, and its level is 0: both are inputs of a later
-            // version, when venues and operators can change them.
+            // The paper venue always takes orders: that is an input of a later version, when venues
+            // can change it.
             Field::VenueAcceptsOrders => Value::TRUE,
-            Field::ControlLevel | Field::ControlBy => Value::known(0),
+            Field::ControlLevel => Value::known(i128::from(self.outside.levels.level())),
+            Field::ControlBy => Value::known(i128::from(self.outside.levels.by())),
             Field::QuoteBid
             | Field::QuoteAsk
             | Field::FillPrice

@@ -3,9 +3,12 @@
 //! The judge of `engine rules test` is the one of a session; only where its facts come from can
 //! differ. A session states nothing, and pays nothing for the question.
 
-use dsl::evaluate::Input;
+use dsl::evaluate::{Input, Part};
+use dsl::schema::Field;
 use dsl::value::Value;
 use model::id::InstrumentId;
+
+use crate::levels::{HALT, Levels};
 
 /// Where facts come from before the session is asked.
 pub trait Given: Clone + std::fmt::Debug {
@@ -26,5 +29,30 @@ impl Given for Nothing {
     #[inline(always)]
     fn read(&self, _: &Input, _: InstrumentId) -> Option<Value> {
         None
+    }
+}
+
+/// What rules read that is neither of the market nor of the portfolio: facts that a test states,
+/// and the level of the kill switch.
+#[derive(Clone, Debug)]
+pub(super) struct Outside<G> {
+    pub(super) given: G,
+    pub(super) levels: Levels,
+}
+
+impl<G> Outside<G> {
+    /// Returns what a session begins with.
+    pub(super) fn of(given: G, instruments: usize) -> Self {
+        Self { given, levels: Levels::new(instruments) }
+    }
+}
+
+impl<G: Given> Outside<G> {
+    /// Returns the level of the kill switch: what a test states, else what is in force. One that is
+    /// stated as unknown refuses like a halt.
+    pub(super) fn level(&self, id: InstrumentId) -> u8 {
+        let input = Input { field: Field::ControlLevel, part: Part::Whole, asset: None };
+        let Some(stated) = self.given.read(&input, id) else { return self.levels.level() };
+        stated.number().and_then(|level| u8::try_from(level).ok()).unwrap_or(HALT)
     }
 }

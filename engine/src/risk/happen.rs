@@ -3,7 +3,7 @@
 use dsl::typed::Occasion;
 use model::event::{Event, Fill, LatchChanged, OrderDone};
 use model::id::NO_INSTRUMENT;
-use model::order::LatchState;
+use model::order::{LatchState, Via};
 
 use super::facts::OrderView;
 use super::given::Given;
@@ -11,6 +11,7 @@ use super::latch::{Transition, World};
 use super::memory::{Happening, Moment, Reached, of_end};
 use super::rate::Whose;
 use super::{Risk, View};
+use crate::levels::FLATTEN;
 use crate::portfolio::fill::FillOutcome;
 use crate::portfolio::open::OpenOrder;
 use crate::stage::Out;
@@ -63,16 +64,16 @@ impl<G: Given> Risk<G> {
 
     /// A timer came: states may change by time.
     pub(super) fn timed(&mut self) {
-        let Self { memories, blocks, portfolio, instruments, markets, given, now, .. } = self;
+        let Self { memories, blocks, portfolio, instruments, markets, outside, now, .. } = self;
         let view = View { instruments, markets, now: *now };
-        memories.happen_everywhere(blocks, (portfolio, &view, given), Occasion::Timer);
+        memories.happen_everywhere(blocks, (portfolio, &view, outside), Occasion::Timer);
     }
 
     fn happen(&mut self, event: &Event, happening: &Happening<'_>, out: &mut Out) {
-        let Self { memories, blocks, portfolio, instruments, markets, given, now, .. } = self;
+        let Self { memories, blocks, portfolio, instruments, markets, outside, now, .. } = self;
         let view = View { instruments, markets, now: *now };
         let mut told = false;
-        memories.happen(blocks, (portfolio, &view, given), happening, &mut |reached| {
+        memories.happen(blocks, (portfolio, &view, outside), happening, &mut |reached| {
             told = true;
             tell(event, reached, out);
         });
@@ -83,7 +84,7 @@ impl<G: Given> Risk<G> {
 
     /// Ends the latches of throttles that are over; `day` when a trading day begins.
     pub(super) fn end_throttles(&mut self, event: &Event, day: bool, out: &mut Out) {
-        let Self { memories, blocks, portfolio, instruments, markets, given, now, .. } = self;
+        let Self { memories, blocks, portfolio, instruments, markets, outside, now, .. } = self;
         let view = View { instruments, markets, now: *now };
         // At most as many end as there are; the rest of a set that is too small ends at the next
         // event.
@@ -96,35 +97,40 @@ impl<G: Given> Risk<G> {
             }
         });
         for code in ended.into_iter().flatten() {
-            memories.latch_ended(blocks, (portfolio, &view, given), (code, None));
+            memories.latch_ended(blocks, (portfolio, &view, outside), (code, None));
         }
     }
 
     /// Lets the ends of latches reset states; latches whose states were reset are judged again.
     pub(super) fn reset_by_ends(&mut self, event: &Event, out: &mut Out) {
-        let Self { latches, blocks, portfolio, instruments, markets, now, memories, given, .. } =
-            self;
+        let Self {
+            latches, blocks, portfolio, instruments, markets, now, memories, outside, ..
+        } = self;
         let view = View { instruments, markets, now: *now };
-        let mut changed = false;
+        let (mut changed, mut flattens) = (false, false);
         while let Some((number, code, instrument)) = latches.next_ended() {
-            if memories.latch_ended(blocks, (portfolio, &view, given), (code, instrument)) {
+            if memories.latch_ended(blocks, (portfolio, &view, outside), (code, instrument)) {
                 latches.renew(number);
                 changed = true;
             }
         }
         if changed {
-            let world = World { portfolio, view, memories, given: &*given };
+            let world = World { portfolio, view, memories, outside };
             latches.evaluate(blocks, &world, None, &mut |transition: Transition<'_>| {
                 transition.tell(event, out);
+                flattens |= transition.flattens();
             });
             // One that ends again at once has a condition that its own end does not clear.
             while latches.next_ended().is_some() {}
+        }
+        if flattens {
+            self.raise(event, FLATTEN, Via::Rule, out);
         }
     }
 }
 
 /// Writes the record of a throttle's latch.
-fn tell(event: &Event, reached: Reached, out: &mut Out) {
+pub(super) fn tell(event: &Event, reached: Reached, out: &mut Out) {
     let Reached { code, armed, values: (observed, limit), until } = reached;
     let state = if armed { LatchState::Armed } else { LatchState::Ended };
     let record = LatchChanged { observed, limit, until, code, state };

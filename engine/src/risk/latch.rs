@@ -8,7 +8,7 @@
 //! instrument; it binds the instruments and strategies of its block, and its actions concern
 //! theirs.
 
-use dsl::evaluate::Registers;
+use dsl::evaluate::{Registers, RiskCode};
 use dsl::typed::{Effect, LatchEnd};
 use dsl::value::Truth;
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
@@ -19,25 +19,27 @@ use model::reject::Code;
 use model::time::Nanos;
 
 use super::facts::{RiskFacts, is_of_instrument, is_of_market};
-use super::given::Given;
+use super::given::{Given, Outside};
 use super::memory::Memories;
 use crate::alarm::Alarm;
 use crate::portfolio::{Portfolio, View, at, instrument_id};
 use crate::program::BoundRisk;
 use crate::stage::Out;
 
-type Blocks = [Vec<(BoundRisk, Registers)>];
+pub(super) type Blocks = [Vec<(BoundRisk, Registers)>];
 
 /// All latches of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Latches {
-    slots: Vec<Slot>,
+    pub(super) slots: Vec<Slot>,
     /// By instrument: a latch reads its market, which moves without a fill and without a position.
     watched: Vec<bool>,
     /// For the end of waits and of latches that last for a time.
     alarm: Alarm,
     /// Those that ended at this event, until their states are reset. Room is taken once.
-    ended: Vec<usize>,
+    pub(super) ended: Vec<usize>,
+    /// Number of the week of the last day that began.
+    pub(super) week: Option<i32>,
 }
 
 /// What latches are judged by.
@@ -46,7 +48,7 @@ pub(super) struct World<'a, G> {
     pub(super) portfolio: &'a Portfolio,
     pub(super) view: View<'a>,
     pub(super) memories: &'a Memories,
-    pub(super) given: &'a G,
+    pub(super) outside: &'a Outside<G>,
 }
 
 /// One latch, where it is bound, and where it stands.
@@ -59,7 +61,7 @@ pub(super) struct Slot {
     /// What it does.
     pub(super) effect: Effect,
     /// The instrument it is about; none when it exists once.
-    instrument: Option<InstrumentId>,
+    pub(super) instrument: Option<InstrumentId>,
     /// The instruments whose orders it binds.
     binds: Vec<InstrumentId>,
     /// Those are all that are traded.
@@ -67,20 +69,24 @@ pub(super) struct Slot {
     /// The strategies whose orders it binds; none: all.
     strategies: Option<Vec<StrategyId>>,
     /// Where its code is: instrument, block of that instrument, latch of that block.
-    place: (usize, usize, usize),
-    end: LatchEnd,
+    pub(super) place: (usize, usize, usize),
+    pub(super) end: LatchEnd,
     held_ns: i64,
     cancel_orders: bool,
     flatten: bool,
     /// Its end resets states.
     resets: bool,
+    /// It reads the level of the kill switch and nothing else that changes.
+    level_only: bool,
     /// Last known value of the condition.
-    last: bool,
-    phase: Phase,
+    pub(super) last: bool,
+    pub(super) phase: Phase,
+    /// The limit that a person has put in place of the compared one.
+    pub(super) allowed: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Idle,
     /// Since when the condition has been true.
     Waiting(Nanos),
@@ -91,10 +97,10 @@ enum Phase {
 /// A change of a latch, to be told in records.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Transition<'a> {
-    slot: &'a Slot,
+    pub(super) slot: &'a Slot,
     /// What its condition observed, and the limit.
-    values: Option<(i64, i64)>,
-    cause: Cause,
+    pub(super) values: Option<(i64, i64)>,
+    pub(super) cause: Cause,
 }
 
 impl Transition<'_> {
@@ -106,6 +112,11 @@ impl Transition<'_> {
     /// Tells whether orders are refused by it from here on.
     pub(super) fn binds(&self) -> bool {
         self.arms() && self.slot.effect != Effect::Warn
+    }
+
+    /// Tells whether it raises the kill switch to flatten.
+    pub(super) fn flattens(&self) -> bool {
+        self.arms() && self.slot.flatten
     }
 
     /// Writes the record of this change and starts its actions.
@@ -185,8 +196,10 @@ impl Latches {
                         cancel_orders: code.cancel_orders,
                         flatten: code.flatten,
                         resets: block.code.hears_end_of(offset),
+                        level_only: code.level_only,
                         last: false,
                         phase: Phase::Idle,
+                        allowed: None,
                     });
                 }
             }
@@ -196,7 +209,7 @@ impl Latches {
             slot.everywhere = slot.binds.len() == traded;
         }
         let ended = Vec::with_capacity(slots.len());
-        Self { slots, watched, alarm: Alarm::default(), ended }
+        Self { slots, watched, alarm: Alarm::default(), ended, week: None }
     }
 
     /// Tells whether a latch reads the market of an instrument.
@@ -224,7 +237,7 @@ impl Latches {
         only: Option<InstrumentId>,
         tell: &mut dyn FnMut(Transition<'_>),
     ) {
-        let World { portfolio, view, memories, given } = world;
+        let World { portfolio, view, memories, outside } = world;
         let mut ran = None;
         for (number, slot) in self.slots.iter_mut().enumerate() {
             if only.is_some() && slot.instrument.is_some() && slot.instrument != only {
@@ -252,13 +265,17 @@ impl Latches {
                     order: None,
                     memory: memories.of(block.block),
                     moment: None,
-                    given: *given,
+                    outside,
                 };
                 block.code.run_latches(&facts, registers);
                 ran = Some((index, nth));
             }
-            let truth = block.code.latch(latch, registers);
-            let values = || block.code.latch_values(latch, registers);
+            let truth = slot.truth(&block.code, registers);
+            let allowed = slot.allowed;
+            let values = || {
+                let (observed, limit) = block.code.latch_values(latch, registers)?;
+                Some((observed, allowed.unwrap_or(limit)))
+            };
             let (warns, ended) = (slot.effect == Effect::Warn, &mut self.ended);
             let (truth, cause) = match truth {
                 // What is not known is worth a warning.
@@ -279,6 +296,20 @@ impl Latches {
     pub(super) fn end_of_day(&mut self, tell: &mut dyn FnMut(Transition<'_>)) {
         for (number, slot) in self.slots.iter_mut().enumerate() {
             if slot.end == LatchEnd::DayEnd && matches!(slot.phase, Phase::Armed(_)) {
+                slot.phase = Phase::Idle;
+                tell(Transition { slot, values: None, cause: Cause::Known });
+                if self.ended.len() < self.ended.capacity() {
+                    self.ended.push(number);
+                }
+            }
+        }
+    }
+
+    /// Ends the latches that were about the level alone, and whose condition is over: a person has
+    /// lowered it, and has said why.
+    pub(super) fn end_of_level(&mut self, tell: &mut dyn FnMut(Transition<'_>)) {
+        for (number, slot) in self.slots.iter_mut().enumerate() {
+            if slot.level_only && !slot.last && matches!(slot.phase, Phase::Armed(_)) {
                 slot.phase = Phase::Idle;
                 tell(Transition { slot, values: None, cause: Cause::Known });
                 if self.ended.len() < self.ended.capacity() {
@@ -325,11 +356,11 @@ impl Latches {
         if slot.binds.binary_search(&instrument).is_err() {
             return Standing::Clear;
         }
-        let (index, block, latch) = slot.place;
+        let (index, block, _) = slot.place;
         let Some((bound, registers)) = blocks.get(index).and_then(|b| b.get(block)) else {
             return Standing::Clear;
         };
-        match (slot.phase, bound.code.latch(latch, registers)) {
+        match (slot.phase, slot.truth(&bound.code, registers)) {
             (Phase::Armed(_) | Phase::Waiting(_), _) => Standing::Acts,
             (Phase::Idle, Truth::Unknown(cause)) => Standing::Unknown(cause),
             // The latches are evaluated before every order, so a condition that is true here has
@@ -356,13 +387,24 @@ impl Latches {
 
     /// Returns the last evaluated sides of a latch's comparison.
     pub(super) fn values(&self, nth: usize, blocks: &Blocks) -> Option<(i64, i64)> {
-        let (index, block, latch) = self.slots.get(nth)?.place;
+        let slot = self.slots.get(nth)?;
+        let (index, block, latch) = slot.place;
         let (bound, registers) = blocks.get(index)?.get(block)?;
-        bound.code.latch_values(latch, registers)
+        let (observed, limit) = bound.code.latch_values(latch, registers)?;
+        Some((observed, slot.allowed.unwrap_or(limit)))
     }
 }
 
 impl Slot {
+    /// Returns its condition, at the limit in force.
+    fn truth(&self, code: &RiskCode, registers: &Registers) -> Truth {
+        let (_, _, latch) = self.place;
+        match self.allowed {
+            None => code.latch(latch, registers),
+            Some(limit) => code.latch_against(latch, registers, limit),
+        }
+    }
+
     /// Tells whether it applies to the orders of a strategy.
     pub(super) fn applies_to(&self, strategy: StrategyId) -> bool {
         self.strategies.as_ref().is_none_or(|ids| ids.contains(&strategy))
@@ -452,6 +494,7 @@ impl Slot {
 impl Image for Latches {
     fn save(&self, out: &mut ImageWriter) {
         self.alarm.save(out);
+        out.put_option(self.week);
         out.put_len(self.slots.len());
         for slot in &self.slots {
             let since = match slot.phase {
@@ -462,11 +505,13 @@ impl Image for Latches {
             out.put(slot.last);
             out.put(slot.state());
             out.put(since);
+            out.put_option(slot.allowed);
         }
     }
 
     fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
         self.alarm.load(from)?;
+        self.week = from.take_option()?;
         if from.take_len(self.slots.len())? != self.slots.len() {
             return Err(ImageError::Range);
         }
@@ -477,6 +522,7 @@ impl Image for Latches {
             slot.last = from.take()?;
             let state: LatchState = from.take()?;
             let since = from.take()?;
+            slot.allowed = from.take_option()?;
             slot.phase = match state {
                 LatchState::Ended => Phase::Idle,
                 LatchState::Waiting => Phase::Waiting(since),

@@ -13,7 +13,7 @@ use model::reject::Code;
 use model::time::{Date, Nanos};
 
 use super::facts::RiskFacts;
-use super::given::Given;
+use super::given::{Given, Outside};
 use super::rate::{Keys, Rates, Whose};
 use crate::portfolio::fill::FillOutcome;
 use crate::portfolio::ledger::Closed;
@@ -139,7 +139,7 @@ impl Memories {
     pub(super) fn happen<G: Given>(
         &mut self,
         blocks: &mut Blocks,
-        world: (&Portfolio, &View<'_>, &G),
+        world: (&Portfolio, &View<'_>, &Outside<G>),
         happening: &Happening<'_>,
         tell: &mut dyn FnMut(Reached),
     ) {
@@ -158,7 +158,7 @@ impl Memories {
     fn happen_to<G: Given>(
         &mut self,
         (bound, registers): &mut (BoundRisk, Registers),
-        (portfolio, view, given): (&Portfolio, &View<'_>, &G),
+        (portfolio, view, outside): (&Portfolio, &View<'_>, &Outside<G>),
         happening: &Happening<'_>,
         (whole, latch): (bool, Option<u16>),
         tell: &mut dyn FnMut(Reached),
@@ -182,7 +182,7 @@ impl Memories {
             order: *order,
             memory: None,
             moment: Some(moment),
-            given,
+            outside,
         };
         code.run(&RiskFacts { memory: Some(&own.memory), ..facts }, registers);
         let key = order.map(|order| order.key());
@@ -228,7 +228,7 @@ impl Memories {
     pub(super) fn happen_everywhere<G: Given>(
         &mut self,
         blocks: &mut Blocks,
-        world: (&Portfolio, &View<'_>, &G),
+        world: (&Portfolio, &View<'_>, &Outside<G>),
         on: Occasion,
     ) {
         for place in 0..blocks.len() {
@@ -249,7 +249,7 @@ impl Memories {
     pub(super) fn latch_ended<G: Given>(
         &mut self,
         blocks: &mut Blocks,
-        world: (&Portfolio, &View<'_>, &G),
+        world: (&Portfolio, &View<'_>, &Outside<G>),
         (code, instrument): (Code, Option<InstrumentId>),
     ) -> bool {
         let Some(number) = code.rule_index() else { return false };
@@ -284,6 +284,14 @@ impl Memories {
                 tell(Reached { code, armed: false, values: (0, 0), until: Nanos(0) });
             });
         }
+    }
+
+    /// Ends the latch of a throttle of a block, if it is armed.
+    pub(super) fn release(&mut self, block: usize, index: usize) -> Option<Reached> {
+        let own = self.blocks.get_mut(block)?.as_mut()?;
+        let code = code_of(own.base, own.throttles, index);
+        let released = own.rates.release(index);
+        released.then_some(Reached { code, armed: false, values: (0, 0), until: Nanos(0) })
     }
 
     /// Returns when the first latch of a throttle ends by time.

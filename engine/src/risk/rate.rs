@@ -241,6 +241,12 @@ impl Rates {
         Some((count, most))
     }
 
+    /// Ends the latch of a throttle whatever it counts; false when it is not armed.
+    pub(super) fn release(&mut self, index: usize) -> bool {
+        let armed = self.throttles.get_mut(index).and_then(|throttle| throttle.armed.take());
+        armed.is_some()
+    }
+
     /// Ends latches that are over at `now`; `day` when a trading day begins. Calls `tell` for each.
     pub(super) fn end(&mut self, now: Nanos, day: bool, tell: &mut dyn FnMut(usize)) {
         for (index, throttle) in self.throttles.iter_mut().enumerate() {

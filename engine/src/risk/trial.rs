@@ -16,7 +16,7 @@ use crate::stage::Out;
 impl<G: Given> Risk<G> {
     /// States facts anew: they hold from the next event on.
     pub(crate) fn restate(&mut self, given: G) {
-        self.given = given;
+        self.outside.given = given;
     }
 
     /// Begins with a position.

@@ -12,7 +12,7 @@ use model::event::{Decision, DecisionRules, Event, Signal};
 use model::id::{InstrumentId, OrderNo};
 use model::instrument::{Instrument, Kind};
 use model::num::{MONEY_SCALE, Money, Price, Qty, Rounding, mul_div, pow10};
-use model::order::{Cause, Verdict};
+use model::order::{Action, Cause, Verdict};
 use model::reject::{Code, Reject};
 use model::time::Nanos;
 
@@ -22,6 +22,7 @@ use super::given::Given;
 use super::latch::Standing;
 use super::loss;
 use super::rate::{Against, Rates, Whose};
+use crate::levels::{self, REDUCE, RUN};
 use crate::limits::OPEN_ORDERS_MAX;
 use crate::market::Market;
 use crate::portfolio::open::OpenOrder;
@@ -98,14 +99,22 @@ impl<G: Given> Risk<G> {
             let values = self.built_in_values(reject, id, signal, &judgement);
             judgement.refuse(built_in(reject, values));
         }
-        self.judge_latches(id, &mut judgement);
+        let OrderView { is_engine, open, .. } = judgement.order;
+        let level = self.outside.level(id);
+        if let Some(reject) = levels::refuses(level, open.reduces, is_engine) {
+            judgement.refuse(by_level(reject, level));
+        }
+        // The engine's own exits skip latches, cooldowns and throttles, and nothing else.
+        if !is_engine {
+            self.judge_latches(id, &mut judgement);
+        }
         if !judgement.refused_for_certain() {
             self.judge_caps(id, &mut judgement);
         }
         if !judgement.refused_for_certain() {
             self.judge_checks(id, &mut judgement);
         }
-        if self.memories.any() && !judgement.refused_for_certain() {
+        if !is_engine && self.memories.any() && !judgement.refused_for_certain() {
             self.judge_rates(id, &mut judgement);
         }
         let mut locks = None;
@@ -121,6 +130,9 @@ impl<G: Given> Risk<G> {
         if let (None, Some((asset, amount, fee))) = (judgement.first, locks) {
             let open = judgement.order.open;
             if self.portfolio.approve(open, (asset, amount), fee) {
+                if is_engine {
+                    self.outside.levels.opened(open.order);
+                }
                 self.decide(event, signal, &judgement, out);
                 if self.portfolio.balances().locked(self.portfolio.account(id), asset).0 != 0 {
                     self.balance_changed(event, self.portfolio.account(id), asset, out);
@@ -158,6 +170,7 @@ impl<G: Given> Risk<G> {
             stop: None,
             tif: signal.tif,
             ttl_ns: signal.ttl_ns,
+            is_engine: signal.action == Action::Flatten,
         };
         let view = self.view();
         let order = sized(order, asked, &self.portfolio, &view, instrument, market);
@@ -196,13 +209,13 @@ impl<G: Given> Risk<G> {
 
     /// Runs the caps: the order's quantity becomes the smallest that they leave.
     pub(super) fn judge_caps(&mut self, id: InstrumentId, judgement: &mut Judgement) {
-        let Self { blocks, portfolio, instruments, markets, memories, given, now, .. } = self;
+        let Self { blocks, portfolio, instruments, markets, memories, outside, now, .. } = self;
         let view = View { instruments, markets, now: *now };
         let (Some(instrument), Some(market)) = (at(instruments, id), at(markets, id)) else {
             return;
         };
         let order = judgement.order;
-        let world = (&*portfolio, view, &*given);
+        let world = (&*portfolio, view, &*outside);
         let mut facts = RiskFacts::new(world, (id, instrument, market), Some(&order));
         let mut smallest: Option<(Qty, Refusal)> = None;
         let index = usize::try_from(id.0).unwrap_or(usize::MAX);
@@ -256,29 +269,22 @@ impl<G: Given> Risk<G> {
                 }
             }
         }
-        let Some((qty, refusal)) = smallest else { return };
-        let cut = sized(judgement.order, qty, portfolio, &view, instrument, market);
-        judgement.cut = Some(refusal);
-        judgement.speak(refusal.code);
-        if below_minimum(qty, &cut, instrument).is_some() {
-            // What is refused is the order as it was asked: a quantity of nothing would reduce.
-            judgement.refuse(refusal);
-        } else {
-            judgement.order = cut;
+        if let Some(smallest) = smallest {
+            cut_to(smallest, judgement, portfolio, &view, (instrument, market));
         }
     }
 
     /// Runs denies and requires on the final quantity. One that would have passed on the quantity
     /// asked for is told under the cap's code.
     fn judge_checks(&mut self, id: InstrumentId, judgement: &mut Judgement) {
-        let Self { blocks, portfolio, instruments, markets, memories, given, now, .. } = self;
+        let Self { blocks, portfolio, instruments, markets, memories, outside, now, .. } = self;
         let view = View { instruments, markets, now: *now };
         let (Some(instrument), Some(market)) = (at(instruments, id), at(markets, id)) else {
             return;
         };
         let order = judgement.order;
         let uncut = sized(order, judgement.asked, portfolio, &view, instrument, market);
-        let world = (&*portfolio, view, &*given);
+        let world = (&*portfolio, view, &*outside);
         let mut facts = RiskFacts::new(world, (id, instrument, market), Some(&order));
         let index = usize::try_from(id.0).unwrap_or(usize::MAX);
         for (block, registers) in blocks.get_mut(index).into_iter().flatten() {
@@ -315,7 +321,7 @@ impl<G: Given> Risk<G> {
     /// Runs cooldowns and throttles. Nothing is counted yet: only an order that has passed
     /// everything is.
     fn judge_rates(&mut self, id: InstrumentId, judgement: &mut Judgement) {
-        let Self { blocks, portfolio, instruments, markets, memories, given, now, .. } = self;
+        let Self { blocks, portfolio, instruments, markets, memories, outside, now, .. } = self;
         let view = View { instruments, markets, now: *now };
         let (Some(instrument), Some(market)) = (at(instruments, id), at(markets, id)) else {
             return;
@@ -332,7 +338,7 @@ impl<G: Given> Risk<G> {
             if !applies(block, judgement) {
                 continue;
             }
-            let world = (&*portfolio, view, &*given);
+            let world = (&*portfolio, view, &*outside);
             let mut facts = RiskFacts::new(world, (id, instrument, market), Some(&order));
             facts.memory = memories.of(block.block);
             code.run_rates(&facts, registers);
@@ -407,7 +413,7 @@ impl<G: Given> Risk<G> {
         let (asset, amount) = self.portfolio.locks(open, &view).ok_or(Reject::NoPrice)?;
         // A test may state what is free.
         let input = Input { field: Field::AccountFree, part: Part::Whole, asset: Some(asset) };
-        let free = match self.given.read(&input, id) {
+        let free = match self.outside.given.read(&input, id) {
             Some(stated) => stated.number().map(Money),
             None => self.portfolio.free(account, asset, &view),
         };
@@ -489,6 +495,9 @@ impl<G: Given> Risk<G> {
             Reject::TooManyOpen => {
                 let most = i64::try_from(OPEN_ORDERS_MAX).unwrap_or(i64::MAX);
                 (most.saturating_add(1), most)
+            }
+            Reject::LevelReduce | Reject::LevelHalt => {
+                by_level(reject, self.outside.level(id)).values
             }
             Reject::NoPrice
             | Reject::Warmup
@@ -576,6 +585,25 @@ impl<G: Given> Risk<G> {
     }
 }
 
+/// Cuts an order to what the smallest cap leaves; what is too little for the venue is refused.
+fn cut_to(
+    (qty, refusal): (Qty, Refusal),
+    judgement: &mut Judgement,
+    portfolio: &Portfolio,
+    view: &View<'_>,
+    (instrument, market): (&Instrument, &Market),
+) {
+    let cut = sized(judgement.order, qty, portfolio, view, instrument, market);
+    judgement.cut = Some(refusal);
+    judgement.speak(refusal.code);
+    if below_minimum(qty, &cut, instrument).is_some() {
+        // What is refused is the order as it was asked: a quantity of nothing would reduce.
+        judgement.refuse(refusal);
+    } else {
+        judgement.order = cut;
+    }
+}
+
 fn built_in(reject: Reject, values: (i64, i64)) -> Refusal {
     Refusal {
         unknown: false,
@@ -585,6 +613,14 @@ fn built_in(reject: Reject, values: (i64, i64)) -> Refusal {
         cause: Cause::Known,
         values,
     }
+}
+
+/// The level comes before every rule but those that read it: they say more. Observed is the level,
+/// the limit the highest at which the order would pass.
+fn by_level(reject: Reject, level: u8) -> Refusal {
+    let halts = reject == Reject::LevelHalt;
+    let (kind, most) = if halts { (RANK_HALT, REDUCE) } else { (RANK_REDUCE_ONLY, RUN) };
+    Refusal { kind, ..built_in(reject, (i64::from(level), i64::from(most))) }
 }
 
 fn rule_code(base: u16, offset: usize) -> Code {

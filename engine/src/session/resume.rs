@@ -252,8 +252,8 @@ impl Source for Rest<'_> {
         self.source.intended()
     }
 
-    fn wait(&mut self, until: Nanos) {
-        self.source.wait(until);
+    fn wait(&mut self, until: Nanos) -> bool {
+        self.source.wait(until)
     }
 
     fn progress(&self) -> Progress {

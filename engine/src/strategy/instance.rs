@@ -44,6 +44,8 @@ pub(super) struct Instance {
     pub(super) assets: Assets,
     /// Protective stops at the venue: one, or two while the position turns.
     stops: [Option<OrderNo>; 2],
+    /// The engine's own exit of this position.
+    flattens: Option<OrderNo>,
     /// When a book trigger last ran; of a timer, when it is due next. Zero before the first.
     ran: Nanos,
 }
@@ -121,6 +123,7 @@ impl Instance {
             trip: Some(Money::ZERO),
             assets,
             stops: [None; 2],
+            flattens: None,
             ran: Nanos(0),
         }
     }
@@ -175,11 +178,15 @@ impl Instance {
             || self.exit.is_some_and(|exit| exit.order == Some(order))
             || self.legs.iter().any(|leg| leg.order == Some(order))
             || self.stops.contains(&Some(order))
+            || self.flattens == Some(order)
     }
 
-    /// Notes a protective stop that the venue keeps: its fills are the strategy's own.
-    pub(super) fn guarded(&mut self, stop: OrderNo) {
-        if let Some(free) = self.stops.iter_mut().find(|known| known.is_none()) {
+    /// Notes an order that the engine works for the strategy, a protective stop or an exit of its
+    /// own: its fills are the strategy's.
+    pub(super) fn served(&mut self, stop: OrderNo) {
+        if stop.is_engine() {
+            self.flattens = Some(stop);
+        } else if let Some(free) = self.stops.iter_mut().find(|known| known.is_none()) {
             *free = Some(stop);
         }
     }
@@ -206,6 +213,7 @@ impl Instance {
         for stop in self.stops.iter_mut().filter(|stop| **stop == Some(order)) {
             *stop = None;
         }
+        self.flattens = self.flattens.filter(|own| *own != order);
         let flat = self.is_flat(instrument, market);
         if let Some(exit) = self.exit.as_mut().filter(|exit| exit.order == Some(order)) {
             exit.order = None;
@@ -294,8 +302,8 @@ impl Image for Instance {
             leg.save(out);
         }
         out.put_option(self.trip);
-        for stop in self.stops {
-            out.put_option(stop);
+        for order in self.stops.iter().chain([&self.flattens]) {
+            out.put_option(*order);
         }
     }
 
@@ -337,8 +345,8 @@ impl Image for Instance {
             *leg = Leg::load(from)?;
         }
         self.trip = from.take_option()?;
-        for stop in &mut self.stops {
-            *stop = from.take_option()?;
+        for order in self.stops.iter_mut().chain([&mut self.flattens]) {
+            *order = from.take_option()?;
         }
         Ok(())
     }

@@ -2,7 +2,8 @@
 //! called, since numbers count all rules of a program and its hash is of every letter.
 
 use model::event::{
-    Alert, Body, Decision, DecisionRules, Event, LatchChanged, OrderDone, Payload, Signal,
+    Alert, Body, ClearStep, Decision, DecisionRules, Event, LatchChanged, OrderDone, Payload,
+    Signal,
 };
 use model::reject::Code;
 
@@ -62,6 +63,7 @@ fn renumbered(event: &Event, numbers: &[u16]) -> Event {
         Body::LatchChanged(changed) => {
             with(event, &LatchChanged { code: code(changed.code), ..changed })
         }
+        Body::ClearStep(step) => with(event, &ClearStep { code: code(step.code), ..step }),
         Body::Alert(alert) => with(event, &Alert { code: code(alert.code), ..alert }),
         Body::OrderDone(done) => with(event, &OrderDone { code: code(done.code), ..done }),
         Body::DecisionRules(rules) => with(event, &spoken(&rules, number)),
@@ -82,6 +84,11 @@ fn renumbered(event: &Event, numbers: &[u16]) -> Event {
         | Body::Funding(_)
         | Body::FxRate(_)
         | Body::CashFlow(_)
+        | Body::Command(_)
+        | Body::Note(_)
+        | Body::LatchCleared(_)
+        | Body::LevelStep(_)
+        | Body::Flatten(_)
         | Body::Liquidate(_)
         | Body::OrderAck(_)
         | Body::Fill(_)

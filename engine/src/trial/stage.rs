@@ -246,6 +246,7 @@ fn instrument(
         fee_asset: FeeAsset::Quote,
         fee_scale: scale(8)?,
         protect: rate("protect", 5_000_000)?,
+        flatten_band: rate("flatten_band", 20_000_000)?,
         half_spread: Rate(100_000),
         mark_spread_max: Rate(10_000_000),
         mark_age_max_ns: 10_000_000_000,

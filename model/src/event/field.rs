@@ -6,8 +6,9 @@
 use crate::id::{AccountId, AssetId, OrderNo, StrategyId};
 use crate::num::{Money, Price, Qty, Rate};
 use crate::order::{
-    AccountKind, Action, AlertReason, CancelReason, Cause, DoneReason, EndReason, FeedStatus,
-    FlowReason, InputFault, LatchState, Liquidity, Side, SizeKind, TimeInForce, Verdict,
+    AccountKind, Action, AlertReason, CancelReason, Cause, ClearResult, DoneReason, EndReason,
+    FeedStatus, FlowReason, InputFault, LatchState, Liquidity, Side, SizeKind, Step, TimeInForce,
+    Verdict, Via,
 };
 use crate::reject::Code;
 use crate::time::{Date, Nanos};
@@ -115,12 +116,15 @@ enum_fields! {
     Side { Buy, Sell }
     TimeInForce { Gtc, Ioc, Fok }
     Liquidity { Maker, Taker, Liquidation }
-    Action { Enter, Exit, CancelEntries, CancelExit, Quote, CancelQuote }
+    Action { Enter, Exit, CancelEntries, CancelExit, Quote, CancelQuote, Flatten }
     SizeKind { Qty, Weight, Risk }
     Verdict { Approve, Deny }
     Cause { Known, Overflow, DivZero, Missing, Warmup, Flat }
     DoneReason { Filled, Cancelled, Expired, Rejected }
-    CancelReason { Strategy, Ttl, Latch, Shutdown }
+    CancelReason { Strategy, Ttl, Latch, Shutdown, Level }
+    Via { Engine, Command, File, Signal, Stored, Rule }
+    Step { Set, NoneOpen, Flat }
+    ClearResult { Cleared, NotArmed, StillTrue, NoLimit, Unsigned }
     FeedStatus { Synced, Gap, Stale, Resync }
     InputFault {
         Malformed, OffGrid, NotPositive, TooLarge, UnknownSymbol, Gap, OutOfOrder, ClockBack,

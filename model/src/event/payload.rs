@@ -7,8 +7,9 @@ use crate::id::ALL_STRATEGIES;
 use crate::id::{AccountId, AssetId, OrderNo, StrategyId};
 use crate::num::{Money, Price, Qty, Rate};
 use crate::order::{
-    AccountKind, Action, AlertReason, CancelReason, Cause, DoneReason, EndReason, FeedStatus,
-    FlowReason, InputFault, LatchState, Liquidity, Side, SizeKind, TimeInForce, Verdict,
+    AccountKind, Action, AlertReason, CancelReason, Cause, ClearResult, DoneReason, EndReason,
+    FeedStatus, FlowReason, InputFault, LatchState, Liquidity, Side, SizeKind, Step, TimeInForce,
+    Verdict, Via,
 };
 use crate::reject::Code;
 use crate::time::{Date, Nanos};
@@ -295,6 +296,35 @@ kinds! {
         /// Why.
         reason: FlowReason,
     }
+    /// An operator, or the engine itself, sets the level of the kill switch. Who and why stand in
+    /// the [`Note`]s directly before it.
+    18 Input Command {
+        /// First eight bytes of the hash of name and reason; 0 where one of them is not given.
+        text: u64,
+        /// Number of the operator, from the name; 0 for the engine.
+        by: u16,
+        /// 0 run, 1 reduce, 2 halt, 3 flatten.
+        level: u8,
+        /// How it came.
+        via: Via,
+    }
+    /// An operator clears the latches of a name. Who and why stand in the [`Note`]s directly
+    /// before.
+    19 Input LatchCleared {
+        /// The new limit in place of the compared one: 1e-9 of a share or of the money; 0 with
+        /// `allows` false.
+        allow: i64,
+        /// First eight bytes of the hash of the latch's code as written.
+        name: u64,
+        /// First eight bytes of the hash of name and reason; 0 where one of them is not given.
+        text: u64,
+        /// Number of the operator, from the name.
+        by: u16,
+        /// A new limit is given.
+        allows: bool,
+        /// It is an amount of money.
+        money: bool,
+    }
     /// The venue works an order, or keeps a protective stop.
     20 Input OrderAck {
         /// The order.
@@ -357,6 +387,20 @@ kinds! {
         post_only: bool,
         /// A stop is given.
         stopped: bool,
+    }
+    /// Forty bytes of a text that does not fit a record of its own, the rest zero: who sets a level
+    /// and why. Its parts stand in order before the record that they are of.
+    24 Input Note {
+        /// Bytes 0 to 7, the first one lowest.
+        text_0: u64,
+        /// Bytes 8 to 15.
+        text_1: u64,
+        /// Bytes 16 to 23.
+        text_2: u64,
+        /// Bytes 24 to 31.
+        text_3: u64,
+        /// Bytes 32 to 39.
+        text_4: u64,
     }
     /// A rule of a strategy fired.
     30 Strategy Signal {
@@ -564,6 +608,50 @@ kinds! {
         side: Side,
         /// True when it was sent before: only its trigger changes, if it still rests.
         moves: bool,
+    }
+    /// A step of the kill switch, with its proof: what is open and held at this seq.
+    55 Risk LevelStep {
+        /// Orders that are open, the engine's own included.
+        open: u32,
+        /// Instruments of which more than dust is held.
+        held: u32,
+        /// Who set the level; 0 for the engine.
+        by: u16,
+        /// The level in force.
+        level: u8,
+        /// What is reached.
+        step: Step,
+        /// How the level came to be set.
+        via: Via,
+    }
+    /// The engine asks for an exit of its own: level 3 of the kill switch. A protected, immediate
+    /// order that shrinks the account's position; its verdict follows.
+    56 Risk Flatten {
+        /// Bound: the touch moved by the instrument's `flatten_band`, or 0 when no price is known.
+        price: Price,
+        /// Quantity.
+        qty: Qty,
+        /// Whose position it closes; all bits set for what is no strategy's.
+        strategy: StrategyId,
+        /// Ordinal of the order within its seq.
+        ordinal: u16,
+        /// Side of the order.
+        side: Side,
+    }
+    /// What became of clearing a latch, and what it was judged by.
+    57 Risk ClearStep {
+        /// What its condition observes.
+        observed: i64,
+        /// The limit of the rule.
+        limit: i64,
+        /// The limit in force from here on; that of the rule where nothing is allowed.
+        allowed: i64,
+        /// Until when it is; 0 until it is changed, and where nothing is allowed.
+        until: Nanos,
+        /// The latch; 0 where none is of that name.
+        code: Code,
+        /// Whether it was cleared, else why not.
+        result: ClearResult,
     }
     /// An order left through the gate.
     60 Egress OrderSent {

@@ -24,6 +24,7 @@ fn instrument(tick: i64, lot: i64) -> Instrument {
         fee_asset: FeeAsset::Received,
         fee_scale: Scale::new(8).unwrap(),
         protect: Rate(5_000_000),
+        flatten_band: Rate(20_000_000),
         half_spread: Rate(0),
         mark_spread_max: Rate(10_000_000),
         mark_age_max_ns: 60_000_000_000,

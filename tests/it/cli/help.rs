@@ -35,6 +35,7 @@ fn the_help_of_every_command_has_an_example() {
         "demo",
         "backtest",
         "run",
+        "level",
         "config",
         "config show",
         "config check",

@@ -231,6 +231,7 @@ fn instrument(spec: &Spec) -> Instrument {
         fee_asset: if perpetual { FeeAsset::Quote } else { FeeAsset::Received },
         fee_scale: Scale::new(8).unwrap(),
         protect: Rate(0),
+        flatten_band: Rate(20_000_000),
         half_spread: Rate(0),
         mark_spread_max: Rate(0),
         mark_age_max_ns: 10 * SECOND_NS,

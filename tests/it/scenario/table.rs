@@ -427,6 +427,7 @@ impl Terms {
             fee_asset,
             fee_scale: Scale::new(8).unwrap(),
             protect: Rate(5_000_000),
+            flatten_band: Rate(20_000_000),
             half_spread: Rate(1_000_000),
             mark_spread_max: Rate(10_000_000),
             mark_age_max_ns: 10_000_000_000,

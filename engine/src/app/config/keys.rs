@@ -214,6 +214,7 @@ pub(super) const KEYS: &[Key] = &[
     fact("instrument.<symbol>.fee_decimals", "decimals to which the venue rounds fees up, \"8\""),
     fact("instrument.<symbol>.mark", "mid, or liquidation: longs at the bid, shorts at the ask"),
     fact("instrument.<symbol>.protect", "how far an at_market order may go, \"50bps\""),
+    fact("instrument.<symbol>.flatten_band", "how far exits at level 3 may go, \"2%\""),
     fact("instrument.<symbol>.half_spread", "half spread assumed where data has none, \"1bps\""),
     fact("instrument.<symbol>.max_mark_spread", "widest spread whose middle is a mark, \"1%\""),
     fact("instrument.<symbol>.max_mark_age", "how long a mark outlives its source, \"10s\""),

@@ -90,6 +90,8 @@ facts! {
     fee_decimals,
     /// How far an `at_market` order may go beyond the touch.
     protect,
+    /// How far the engine's own exits may go beyond the touch.
+    flatten_band,
     /// Half of the spread assumed where data has none.
     half_spread,
     /// Widest spread whose middle is a mark.
@@ -143,9 +145,9 @@ fn parse_spec(text: &str) -> Result<(Symbol, Facts), DataError> {
         let (name, value) = (name.trim(), value.trim());
         if name == "symbol" || !facts.state(name, value) {
             let known = "tick, lot, price_decimals, qty_decimals, min_qty, max_qty, min_notional, \
-                 fee_maker, fee_taker, fee_asset, fee_decimals, protect, half_spread, \
-                 max_mark_spread, max_mark_age, mark, max_leverage, maintenance_rate, settle, \
-                 venue_symbol";
+                 fee_maker, fee_taker, fee_asset, fee_decimals, protect, flatten_band, \
+                 half_spread, max_mark_spread, max_mark_age, mark, max_leverage, \
+                 maintenance_rate, settle, venue_symbol";
             return Err(refuse(format!("there is no fact `{name}`; known are {known}")));
         }
     }
@@ -233,6 +235,7 @@ pub(super) fn build(symbol: &Symbol, facts: &Facts, grid: Grid) -> Result<Instru
         fee_asset,
         fee_scale: Scale::new(fee_scale.unwrap_or(FEE_DECIMALS)).unwrap_or_default(),
         protect: read.share("protect", &facts.protect, SHARES)?,
+        flatten_band: read.share("flatten_band", &facts.flatten_band, SHARES)?,
         half_spread: read.share("half_spread", &facts.half_spread, SHARES)?,
         mark_spread_max: read.share("max_mark_spread", &facts.max_mark_spread, SHARES)?,
         mark_age_max_ns: read.duration("max_mark_age", &facts.max_mark_age)?,

@@ -170,6 +170,7 @@ pub(super) fn facts_of(instrument: &Instrument) -> Facts {
         fee_taker: share(instrument.fee_taker.0),
         fee_asset: Some(instrument.fee_asset.to_string()),
         protect: share(instrument.protect.0),
+        flatten_band: share(instrument.flatten_band.0),
         fee_decimals: Some(instrument.fee_scale.decimals().to_string()),
         half_spread: share(instrument.half_spread.0),
         max_mark_spread: share(instrument.mark_spread_max.0),
