@@ -12,6 +12,7 @@ mod journal;
 mod level;
 mod measured;
 mod money;
+mod payments;
 mod prefix;
 mod rerun;
 mod rules;

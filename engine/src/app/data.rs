@@ -10,12 +10,12 @@
 //! them.
 //!
 //! Called by the commands that read recorded data. Formats: raw captures, L2, trades and klines
-//! CSV, each plain, zstd or gzip; see [`DataError::UnknownFormat`].
+//! CSV, and marks, fundings and cash flows, each plain, zstd or gzip; see [`DataError::UnknownFormat`].
 
 use std::path::{Path, PathBuf};
 
 use engine::replay::JournalSource;
-use engine::setup::{Carried, SourceSetup};
+use engine::setup::{Carried, Setup, SourceSetup};
 use engine::source::Source;
 use model::id::InstrumentId;
 use model::instrument::Instrument;
@@ -33,6 +33,7 @@ mod levels;
 mod lines;
 mod merge;
 mod names;
+mod payments;
 mod raw;
 mod reader;
 mod survey;
@@ -53,6 +54,7 @@ use fields::Columns;
 use klines::{Klines, KlinesSpec};
 use levels::LevelRows;
 use merge::Merge;
+use payments::Payments;
 use raw::{Raw, Route};
 use reader::{Reader, Rows};
 use survey::{Format, Seen};
@@ -103,6 +105,13 @@ impl Recorded {
         match self {
             Self::Files(files) => files.as_mut(),
             Self::Journal(journal) => journal.as_mut(),
+        }
+    }
+
+    /// Names the accounts and assets of the session; before the first message is read.
+    pub(crate) fn of_session(&mut self, setup: &Setup) {
+        if let Self::Files(files) = self {
+            files.of_session(setup);
         }
     }
 
@@ -178,10 +187,21 @@ pub(crate) fn open(request: &Request) -> Result<Opened, DataError> {
     let table = Table::load(request.instrument_file.as_deref())?;
     let specs = facts::parse_specs(&request.instruments)?;
     let mut binder = Binder::new(&table, &specs);
-    let mut files: Vec<Bound> = Vec::new();
+    let mut heads = Vec::new();
     for arg in &request.data {
-        files.push(binder.bind(arg, request)?);
+        heads.push((arg, survey::head(&arg.path)?));
     }
+    let mut files: Vec<(usize, Bound)> = Vec::new();
+    // Markets first: what is told beside them names their instruments, wherever it stands.
+    for beside in [false, true] {
+        for (index, (arg, head)) in heads.iter().enumerate() {
+            if head.format.is_beside() == beside {
+                files.push((index, binder.bind(arg, head.clone(), request)?));
+            }
+        }
+    }
+    files.sort_by_key(|(index, _)| *index);
+    let files: Vec<Bound> = files.into_iter().map(|(_, bound)| bound).collect();
     let mut notes = std::mem::take(&mut binder.notes);
     let known: Vec<&Symbol> = binder.names().iter().map(|(symbol, _)| symbol).collect();
     let overrides = overrides(request, &specs, &known, &mut notes)?;
@@ -340,7 +360,7 @@ fn rename(
     }
 }
 
-/// Returns the files that hold data of an instrument.
+/// Returns the files that hold the market of an instrument.
 fn holders<'a>(
     request: &'a Request,
     files: &'a [Bound],
@@ -349,6 +369,7 @@ fn holders<'a>(
     let files = request.data.iter().map(|arg| arg.path.as_path()).zip(files);
     let parts =
         files.flat_map(|(path, bound)| bound.parts.iter().map(move |part| (path, bound, part)));
+    let parts = parts.filter(|(_, bound, _)| !bound.head.format.is_beside());
     parts.filter(|(_, _, part)| usize::try_from(part.instrument.0) == Ok(index)).collect()
 }
 
@@ -365,6 +386,7 @@ fn reader(
     let ids: Vec<InstrumentId> = bound.parts.iter().map(|part| part.instrument).collect();
     let header = bound.head.header.clone();
     let only = bound.parts.first();
+    let marked = || only.and_then(|part| of(part.instrument)).map(|(one, _)| one.mark_decimals());
     let rows = match bound.head.format {
         Format::Raw | Format::Labelled => {
             let route = |part: &Part| {
@@ -389,6 +411,9 @@ fn reader(
             let spec = KlinesSpec::new(&header, &bound.family, instrument, bound.bar_ns);
             Rows::Klines(Box::new(Klines::new(spec)))
         }),
+        Format::Marks => marked().map(|to| Rows::Payments(Box::new(Payments::marks(to)))),
+        Format::Fundings => marked().map(|to| Rows::Payments(Box::new(Payments::fundings(to)))),
+        Format::Flows => Some(Rows::Payments(Box::new(Payments::flows()))),
     };
     let Some(rows) = rows else {
         return Err(DataError::NoSymbol { path: path.to_owned() });

@@ -276,7 +276,7 @@ impl Ready {
     }
 
     fn with(cli: &Cli, wanted: &Wanted<'_>, checked: Checked) -> Result<Self, Failure> {
-        let (feeding, stock) = wanted.market.open(wanted.seed)?;
+        let (mut feeding, stock) = wanted.market.open(wanted.seed)?;
         let Stock { instruments, sources, mut notes } = stock;
         let setup = wanted.setup(&instruments, sources, &checked)?;
         let spec = wanted.journal.spec(wanted.asked, &setup, &cli.data_dir)?;
@@ -284,6 +284,9 @@ impl Ready {
             apart(&spec.dir, request)?;
         }
         notes.extend(Wanted::fixed_rates(&setup));
+        if let Feeding::Recorded(opened, _) = &mut feeding {
+            opened.source.of_session(&setup);
+        }
         let session = Session::build(setup, &checked).map_err(|error| wanted.not_built(error))?;
         let checked = Some(checked);
         Ok(Self { checked, feeding, notes, spec, session })

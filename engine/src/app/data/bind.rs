@@ -62,18 +62,27 @@ impl<'a> Binder<'a> {
         Self { table, specs, names: Vec::new(), notes: Vec::new() }
     }
 
-    /// Finds format and instruments of a file.
+    /// Finds the instruments of a file that begins so.
     ///
     /// # Errors
     /// [`DataError`] when the file cannot be read or its instrument cannot be told.
-    pub(super) fn bind(&mut self, arg: &DataArg, request: &Request) -> Result<Bound, DataError> {
-        let head = survey::head(&arg.path)?;
+    pub(super) fn bind(
+        &mut self,
+        arg: &DataArg,
+        head: Head,
+        request: &Request,
+    ) -> Result<Bound, DataError> {
         let named = self.table.named(&names::file_name(&arg.path), &head.header);
         let family = named.as_ref().map(|named| named.family.clone()).unwrap_or_default();
         let mut strangers = Vec::new();
         let parts = match head.format {
             Format::Labelled => self.labelled(&arg.path)?,
             Format::Raw => self.unlabelled(arg, request, named.as_ref(), &mut strangers)?,
+            Format::Marks | Format::Fundings => vec![self.beside(arg)?],
+            Format::Flows if arg.symbol.is_some() => {
+                return Err(DataError::FlowsOf { path: arg.path.clone() });
+            }
+            Format::Flows => Vec::new(),
             Format::Levels | Format::Trades | Format::Klines => {
                 let perpetual = head.chained || named.as_ref().is_some_and(|n| n.family.perpetual);
                 let venue_symbol = named.as_ref().and_then(|named| named.venue_symbol.clone());
@@ -91,9 +100,29 @@ impl<'a> Binder<'a> {
         };
         let bar_ns = match head.format {
             Format::Klines => self.bar_ns(&arg.path, named.as_ref())?,
-            Format::Raw | Format::Labelled | Format::Levels | Format::Trades => 0,
+            Format::Raw
+            | Format::Labelled
+            | Format::Levels
+            | Format::Trades
+            | Format::Marks
+            | Format::Fundings
+            | Format::Flows => 0,
         };
         Ok(Bound { head, family, parts, strangers, bar_ns })
+    }
+
+    /// Finds the perpetual whose marks or fundings a file has: one of those whose market is bound.
+    fn beside(&self, arg: &DataArg) -> Result<Part, DataError> {
+        let path = || arg.path.clone();
+        let stated = arg.symbol.as_ref().ok_or_else(|| DataError::NoSymbol { path: path() })?;
+        let known: Vec<&Symbol> = self.names.iter().map(|(symbol, _)| symbol).collect();
+        let at = super::resolve(stated, &known)?;
+        let symbol = known.get(at).filter(|one| one.kind == Some(Kind::LinearPerpetual));
+        if symbol.is_none() {
+            return Err(DataError::NoPerpetual { path: path(), symbol: stated.to_string() });
+        }
+        let id = u32::try_from(at).map_err(|_| DataError::NoSymbol { path: path() })?;
+        Ok(Part { instrument: InstrumentId(id), seen: Seen::default() })
     }
 
     /// Returns the names that were bound, by id, each with the venue's own.

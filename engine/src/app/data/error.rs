@@ -14,8 +14,9 @@ use crate::app::quote::quoted;
 pub(super) const FORMATS: &str = "raw capture (`<local_ns> <json>` or \
      `<local_ns>\\t<feed>\\t<json>` lines), L2 CSV (`local_ts,event_ms,kind,first_u,last_u,prev_u,\
      side,price,qty`), trades CSV (`local_ts,event_ms,trade_ms,trade_id,price,qty,\
-     buyer_is_maker`) or klines CSV (`ts_ms,open,high,low,close,volume,...`), each plain, .zst \
-     or .gz";
+     buyer_is_maker`), klines CSV (`ts_ms,open,high,low,close,volume,...`), marks CSV \
+     (`local_ts,mark`), fundings CSV (`local_ts,rate,mark`) or cash flows CSV \
+     (`local_ts,account,asset,amount,reason`), each plain, .zst or .gz";
 
 /// Why recorded data cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +85,26 @@ pub(crate) enum DataError {
         path: PathBuf,
         /// The beginning of its first line.
         found: String,
+    },
+    /// Marks or fundings of what has none.
+    #[error(
+        "{path}: {symbol} is no perpetual: only those have fundings and marks of the venue; check \
+         FILE=SYMBOL"
+    )]
+    NoPerpetual {
+        /// The path as given.
+        path: PathBuf,
+        /// The name as given.
+        symbol: String,
+    },
+    /// Cash flows of an instrument.
+    #[error(
+        "{path} holds cash flows, which are of an account and of no instrument: write --data FILE \
+         without a symbol"
+    )]
+    FlowsOf {
+        /// The path as given.
+        path: PathBuf,
     },
     /// Neither name nor content says which instrument a file is of.
     #[error(

@@ -171,7 +171,8 @@ impl Klines {
     }
 }
 
-fn fault_of(error: DecimalError) -> InputFault {
+/// Returns the fault of a number that cannot be read.
+pub(super) fn fault_of(error: DecimalError) -> InputFault {
     match error {
         DecimalError::Malformed => InputFault::Malformed,
         DecimalError::TooFine => InputFault::OffGrid,
@@ -185,7 +186,7 @@ fn is_unknown(text: &[u8]) -> bool {
 }
 
 /// Reads a number at a scale, to the nearest, halves to even.
-fn rounded(text: &[u8], decimals: u8) -> Result<i128, InputFault> {
+pub(super) fn rounded(text: &[u8], decimals: u8) -> Result<i128, InputFault> {
     let number = Decimal::parse(text).map_err(fault_of)?;
     let from = u8::try_from(number.exponent.saturating_neg().max(0));
     let digits = number.at_scale(from.unwrap_or(u8::MAX)).map_err(fault_of)?;

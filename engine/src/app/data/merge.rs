@@ -3,6 +3,7 @@
 //! Each file keeps its own order, also where its clock steps back. One message of each file is read
 //! ahead, so that the time that `peek` tells is that of a message which says something.
 
+use engine::setup::Setup;
 use engine::source::{Message, Progress, Source};
 use model::event::{Body, FeedState};
 use model::id::InstrumentId;
@@ -45,6 +46,13 @@ impl Merge {
         let ahead = |reader| Ahead { reader, message: Message::default(), state: State::Behind };
         let silent_count = silent.iter().filter(|silent| **silent).count();
         Self { files: readers.into_iter().map(ahead).collect(), silent, silent_count }
+    }
+
+    /// Names the accounts and assets of the session; before the first message is read.
+    pub(super) fn of_session(&mut self, setup: &Setup) {
+        for file in &mut self.files {
+            file.reader.of_session(setup);
+        }
     }
 
     /// Returns the indices of the files that ended before their data did.

@@ -9,12 +9,14 @@
 //! not move time; one whose time steps back is used and reported, except for bars. Empty lines and
 //! repeated header lines hold no message.
 
+use engine::setup::Setup;
 use engine::source::{Message, Progress};
 use model::event::Body;
 
 use super::cursor::Cursor;
 use super::klines::Klines;
 use super::levels::LevelRows;
+use super::payments::Payments;
 use super::raw::Raw;
 use super::trades::TradeRows;
 
@@ -38,6 +40,8 @@ pub(super) enum Rows {
     Trades(Box<TradeRows>),
     /// Bars.
     Klines(Box<Klines>),
+    /// Marks, fundings, or cash flows.
+    Payments(Box<Payments>),
 }
 
 impl Reader {
@@ -56,6 +60,7 @@ impl Reader {
                 Rows::Levels(rows) => rows.read(&mut self.cursor, into),
                 Rows::Trades(rows) => rows.read(&mut self.cursor, into),
                 Rows::Klines(rows) => rows.read(&mut self.cursor, into),
+                Rows::Payments(rows) => rows.read(&mut self.cursor, into),
             };
             if !into.updates.is_empty() {
                 let is_used = |body: &Body| !matches!(body, Body::BadInput(_));
@@ -65,6 +70,13 @@ impl Reader {
             if !more {
                 return false;
             }
+        }
+    }
+
+    /// Names the accounts and assets of the session, where rows name them.
+    pub(super) fn of_session(&mut self, setup: &Setup) {
+        if let Rows::Payments(rows) = &mut self.rows {
+            rows.of_session(setup);
         }
     }
 

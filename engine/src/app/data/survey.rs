@@ -15,6 +15,7 @@ use super::error::DataError;
 use super::facts::Grid;
 use super::fields::{self, Columns, KLINE_COLUMNS, L2_HEADER, TRADES_HEADER};
 use super::lines::{LINE_BYTES_MAX, Lines, Step, Whole};
+use super::payments::{FLOWS_HEADER, FUNDINGS_HEADER, MARKS_HEADER};
 use super::trace::Trace;
 use crate::app::regular::{self, Refused};
 
@@ -42,6 +43,19 @@ pub(super) enum Format {
     Trades,
     /// One bar a line.
     Klines,
+    /// One published mark a line.
+    Marks,
+    /// One funding a line.
+    Fundings,
+    /// One cash flow a line.
+    Flows,
+}
+
+impl Format {
+    /// Tells whether it holds no market, but what is told beside one.
+    pub(super) fn is_beside(&self) -> bool {
+        matches!(self, Self::Marks | Self::Fundings | Self::Flows)
+    }
 }
 
 /// What the first lines say.
@@ -64,7 +78,12 @@ impl Head {
     pub(super) fn is_table(&self) -> bool {
         match self.format {
             Format::Raw | Format::Labelled => false,
-            Format::Levels | Format::Trades | Format::Klines => true,
+            Format::Levels
+            | Format::Trades
+            | Format::Klines
+            | Format::Marks
+            | Format::Fundings
+            | Format::Flows => true,
         }
     }
 }
@@ -197,6 +216,15 @@ fn recognise(line: &[u8]) -> Option<Head> {
     if line == TRADES_HEADER.as_bytes() {
         return Some(head(Format::Trades, line, 0));
     }
+    for (format, header) in [
+        (Format::Marks, MARKS_HEADER),
+        (Format::Fundings, FUNDINGS_HEADER),
+        (Format::Flows, FLOWS_HEADER),
+    ] {
+        if line == header.as_bytes() {
+            return Some(head(format, line, 0));
+        }
+    }
     if Columns::find(line, &KLINE_COLUMNS).is_some() {
         return Some(head(Format::Klines, line, 0));
     }
@@ -214,7 +242,13 @@ fn recognise(line: &[u8]) -> Option<Head> {
 fn line_time(format: &Format, line: &[u8]) -> Option<i64> {
     let (number, _) = fields::stamp(line)?;
     let time_ns = match format {
-        Format::Raw | Format::Labelled | Format::Levels | Format::Trades => Some(number),
+        Format::Raw
+        | Format::Labelled
+        | Format::Levels
+        | Format::Trades
+        | Format::Marks
+        | Format::Fundings
+        | Format::Flows => Some(number),
         Format::Klines => number.checked_mul(fields::MILLISECOND_NS),
     };
     time_ns.filter(|time_ns| fields::is_time(*time_ns))
@@ -350,6 +384,7 @@ pub(super) fn grid(path: &Path, head: &Head, of: &Seen, volume: &str) -> Result<
             Columns::find(head.header.as_bytes(), &names)
         }
         Format::Raw | Format::Labelled => None,
+        Format::Marks | Format::Fundings | Format::Flows => return Ok(grid),
     };
     loop {
         match lines.advance() {
@@ -375,6 +410,7 @@ pub(super) fn grid(path: &Path, head: &Head, of: &Seen, volume: &str) -> Result<
                     grid.see_qty(row.at(1));
                 }
             }
+            Format::Marks | Format::Fundings | Format::Flows => {}
             Format::Klines => {
                 if let Some(columns) = &columns {
                     let row = columns.cut(line);
