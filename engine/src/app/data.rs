@@ -10,7 +10,8 @@
 //! them.
 //!
 //! Called by the commands that read recorded data. Formats: raw captures, L2, trades and klines
-//! CSV, and marks, fundings and cash flows, each plain, zstd or gzip; see [`DataError::UnknownFormat`].
+//! CSV, and marks, fundings and cash flows, each plain, zstd or gzip; see
+//! [`DataError::UnknownFormat`].
 
 use std::path::{Path, PathBuf};
 
