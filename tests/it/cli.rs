@@ -3,6 +3,7 @@
 mod bad_input;
 mod binding;
 mod chapter;
+mod clear;
 mod config;
 mod contract;
 mod data;

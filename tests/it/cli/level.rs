@@ -10,14 +10,20 @@ use tests::program::{Ran, finish, run, start, until};
 
 use super::data::{TAKER, write};
 
-fn engine(folder: &Path, line: &str) -> Ran {
+pub(super) fn engine(folder: &Path, line: &str) -> Ran {
     run(folder, &line.split_whitespace().collect::<Vec<_>>())
 }
 
 /// Starts a session that always holds something, in mid-market, at a pace that lasts.
 fn session(folder: &Path, topology: &str) -> Child {
+    session_under(folder, topology, "10m", "")
+}
+
+/// Starts such a session, whose positions are so old at most, with more rules in its risk block.
+pub(super) fn session_under(folder: &Path, topology: &str, age: &str, more: &str) -> Child {
     let rules = TAKER.replace("of BTC_USDT", "of BTC_USDT.PERP");
-    let rules = rules.replace("20 USDT", "2_000 USDT").replace("> 1s", "> 10m");
+    let rules = rules.replace("20 USDT", "2_000 USDT").replace("> 1s", &format!("> {age}"));
+    let rules = rules.replace("applies to all", &format!("applies to all\n  {more}"));
     write(folder, "taker.rules", rules);
     let file = "[data]\nseconds = 86_400\nspeed = 2_000\n[rules]\npaths = [\"taker.rules\"]\n\
                 [journal]\ndir = \"J\"\nsegment = \"1MiB\"\n";
@@ -29,7 +35,7 @@ fn session(folder: &Path, topology: &str) -> Child {
     child
 }
 
-fn signal(child: &Child, signal: Signal) {
+pub(super) fn signal(child: &Child, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     kill_process(pid, signal).unwrap();
 }
@@ -45,12 +51,12 @@ fn kept(child: &mut Child, folder: &Path, level: u64) -> Value {
     read().unwrap()
 }
 
-fn records(folder: &Path, kind: &str) -> Vec<Value> {
+pub(super) fn records(folder: &Path, kind: &str) -> Vec<Value> {
     engine(folder, &format!("journal dump J --kind {kind} --json")).json_lines()
 }
 
 /// Ends the session in order and replays it, in the other topology too.
-fn proved(child: Child, folder: &Path) -> Value {
+pub(super) fn proved(child: Child, folder: &Path) -> Value {
     signal(&child, Signal::INT);
     let ran = finish(child);
     assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -129,10 +135,54 @@ fn levels_are_enforced_journaled_and_replayed() {
 }
 
 #[test]
+fn a_rule_flattens_in_slices() {
+    let rules = "halt LOST until manual when account.drawdown >= 1bps then flatten\n  \
+                 cap SLICE value to 500 USDT unless not order.is_engine";
+    for topology in ["fused", "split"] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let mut child = session_under(folder, topology, "10m", rules);
+        assert_eq!(kept(&mut child, folder, 3)["reason"], "a rule, then flatten");
+        until(&mut child, "flat", || {
+            records(folder, "LevelStep").iter().any(|step| step["step"] == "Flat")
+        });
+        proved(child, folder);
+        let steps = records(folder, "LevelStep");
+        assert!(steps.iter().all(|step| step["via"] == "Rule" && step["by"] == 0), "{steps:?}");
+        let number = |row: &Value, name: &str| row[name].as_str().unwrap().parse::<f64>().unwrap();
+        let exits = records(folder, "Flatten");
+        let decisions = records(folder, "Decision");
+        let mut slices = 0;
+        for exit in &exits {
+            let same =
+                |one: &&Value| (&one["seq"], &one["ordinal"]) == (&exit["seq"], &exit["ordinal"]);
+            let verdict = decisions.iter().find(same).unwrap();
+            assert_eq!(
+                (&verdict["verdict"], &verdict["reduces"]),
+                (&"Approve".into(), &true.into())
+            );
+            let passed = number(verdict, "qty");
+            // At most 500 USDT at any price that this market has.
+            assert!(passed <= number(exit, "qty") && passed * 20_000.0 < 500.0, "{verdict}");
+            slices += 1;
+        }
+        assert!(slices >= 4, "some 2,000 USDT in pieces of 500: {exits:?}");
+        let last = steps.last().unwrap();
+        assert_eq!((&last["step"], &last["held"]), (&"Flat".into(), &0.into()), "{last}");
+    }
+}
+
+#[test]
 fn a_file_and_a_signal_raise_to_a_halt() {
+    for topology in ["fused", "split"] {
+        raise_by_file_and_signal(topology);
+    }
+}
+
+fn raise_by_file_and_signal(topology: &str) {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let mut child = session(folder, "fused");
+    let mut child = session(folder, topology);
     signal(&child, Signal::USR1);
     assert_eq!(kept(&mut child, folder, 2)["reason"], "SIGUSR1");
     commanded(folder, "level 0 --by ann --reason checked");
@@ -187,8 +237,27 @@ fn a_session_that_was_killed_under_orders_goes_on() {
     });
     signal(&child, Signal::KILL);
     assert_eq!(finish(child).code, None);
+    // Any session that starts here is at that level, the killed one and another.
     let on = engine(folder, "demo --seconds 3600 --resume J --journal K --json");
     assert_eq!(on.code, Some(0), "{on:?}");
-    let replayed = engine(folder, "replay K --json");
-    assert_eq!(replayed.json()["equal"], true, "{replayed:?}");
+    let other = engine(folder, "demo --seconds 300 --journal L --json");
+    assert!(other.code == Some(0) && other.stderr.contains("starts at level 1"), "{other:?}");
+    // Lowered while none runs: what the journal of the killed one says is higher, and holds.
+    commanded(folder, "level 0 --by ann --reason back");
+    let again = engine(folder, "demo --seconds 3600 --resume J --journal M --json");
+    assert!(again.code == Some(0) && again.stderr.contains("goes on at level 1"), "{again:?}");
+    // The shipped limits read the level too, and are named first.
+    for (dir, ran) in [("K", on), ("L", other), ("M", again)] {
+        let result = ran.json();
+        assert!(
+            result["refusals"]["REDUCE_LEVEL"].as_u64() > Some(0),
+            "{dir}: {}",
+            result["refusals"]
+        );
+        let decisions = engine(folder, &format!("journal dump {dir} --kind Decision --json"));
+        let passed = |one: &Value| one["verdict"] == "Approve" && one["reduces"] == false;
+        assert!(!decisions.json_lines().iter().any(passed), "{dir} let an order increase");
+        let replayed = engine(folder, &format!("replay {dir} --json"));
+        assert_eq!(replayed.json()["equal"], true, "{dir}: {replayed:?}");
+    }
 }
