@@ -129,15 +129,7 @@ impl Egress {
         for index in 0..self.station.events().len() {
             let Some(event) = self.station.events().get(index).copied() else { continue };
             let Some(sent) = leave(&event) else {
-                if matches!(
-                    event.kind(),
-                    Kind::Wake
-                        | Kind::Decision
-                        | Kind::Settled
-                        | Kind::Liquidate
-                        | Kind::LevelStep
-                        | Kind::ClearStep
-                ) {
+                if returns(event.kind()) {
                     answer(event);
                 }
                 continue;
@@ -166,9 +158,26 @@ impl Egress {
     }
 }
 
+/// Tells whether what comes out of the last stage goes back to whoever drives the session, without
+/// leaving.
+#[inline]
+#[must_use]
+pub fn returns(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Wake
+            | Kind::Decision
+            | Kind::Settled
+            | Kind::Liquidate
+            | Kind::LevelStep
+            | Kind::ClearStep
+    )
+}
+
 /// Returns what leaves the gate for an intent.
 #[expect(clippy::wildcard_enum_match_arm, reason = "only intents leave")]
-fn leave(event: &Event) -> Option<Event> {
+#[must_use]
+pub fn leave(event: &Event) -> Option<Event> {
     let Event { seq, ts, instrument, .. } = *event;
     match event.body() {
         Body::OrderIntent(intent) => {

@@ -8,8 +8,9 @@ use engine::risk::Risk;
 use engine::session::Session;
 use engine::source::{Message, Source};
 use engine::stage::{Out, Stage};
+use engine::station::{leave, returns};
 use engine::strategy::Strategy;
-use model::event::{Body, CancelSent, Event, Kind, Lane, OrderSent, StopSent};
+use model::event::{Event, Lane};
 use model::order::EndReason;
 
 struct Stepper {
@@ -114,11 +115,10 @@ impl Stepper {
                 self.execution.step(event, third);
                 keep(&mut self.told, third, Lane::Execution);
                 for event in third.events() {
-                    if let Some(sent) = sent(event) {
+                    if let Some(sent) = leave(event) {
                         self.told.push(sent);
                         requests.push(sent);
-                    } else if matches!(event.kind(), Kind::Wake | Kind::Decision | Kind::Liquidate)
-                    {
+                    } else if returns(event.kind()) {
                         requests.push(*event);
                     }
                 }
@@ -130,39 +130,4 @@ impl Stepper {
 
 fn keep(told: &mut Vec<Event>, out: &Out, lane: Lane) {
     told.extend(out.events().iter().filter(|event| event.kind().lane() == lane));
-}
-
-/// Returns what leaves for an intent.
-fn sent(event: &Event) -> Option<Event> {
-    let Event { seq, ts, instrument, .. } = *event;
-    match event.body() {
-        Body::OrderIntent(intent) => {
-            let sent = OrderSent {
-                order: intent.order,
-                price: intent.price,
-                qty: intent.qty,
-                side: intent.side,
-                tif: intent.tif,
-                reduces: intent.reduces,
-                post_only: intent.post_only,
-                strategy: intent.strategy,
-                exit: intent.exit,
-            };
-            Some(Event::new(seq, ts, instrument, &sent))
-        }
-        Body::CancelIntent(intent) => {
-            Some(Event::new(seq, ts, instrument, &CancelSent { order: intent.order }))
-        }
-        Body::StopIntent(intent) => {
-            let sent = StopSent {
-                order: intent.order,
-                trigger: intent.trigger,
-                strategy: intent.strategy,
-                side: intent.side,
-                moves: intent.moves,
-            };
-            Some(Event::new(seq, ts, instrument, &sent))
-        }
-        _ => None,
-    }
 }
