@@ -15,6 +15,7 @@ use model::time::{Date, SECOND_NS};
 
 use super::*;
 
+mod cleared;
 mod remembered;
 
 use crate::testing::{bound, demo_setup};
