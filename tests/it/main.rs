@@ -4,6 +4,7 @@
 
 mod alloc;
 mod cli;
+mod exact;
 mod money;
 mod oracle;
 mod scenario;

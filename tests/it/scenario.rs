@@ -28,13 +28,18 @@
 
 use std::fmt::Write;
 
+use model::event::{BalanceChanged, Body, Event, PositionChanged, Realised, RiskState};
+use model::num::{Money, Qty};
+
 use crate::session::lab::{assert_replays, assert_same_decisions, events, fused, journaled, split};
 
+mod books;
 mod down;
 mod report;
 mod stepper;
 mod table;
 
+use books::Compared;
 use table::Table;
 
 /// All tables of a file run in all ways, and come to what they say.
@@ -52,7 +57,7 @@ fn check(file: &str) {
 /// Returns a file whose tables expect what came out. A table that expects nothing yet has a line
 /// `= ?` where its reports are to stand.
 fn renewed(text: &str) -> String {
-    let mut found = table::read(text).into_iter().map(|table| run(&table));
+    let mut found = table::read(text).into_iter().map(|table| run(&table).0);
     let (mut out, mut lines) = (String::new(), None);
     for line in text.lines() {
         if line.trim_start().starts_with("scenario ") {
@@ -74,9 +79,10 @@ fn renewed(text: &str) -> String {
 fn check_text(path: &std::path::Path, text: &str) {
     let tables = table::read(text);
     assert!(!tables.is_empty(), "{} holds no scenario", path.display());
-    let mut wrong = String::new();
+    let (mut wrong, mut compared) = (String::new(), Compared::default());
     for table in &tables {
-        let found = run(table);
+        let (found, records) = run(table);
+        compared.add(&records);
         if found != table.expected {
             writeln!(wrong, "scenario {}\n", table.name).unwrap();
             for line in &found {
@@ -89,10 +95,13 @@ fn check_text(path: &std::path::Path, text: &str) {
         }
     }
     assert!(wrong.is_empty(), "{}:\n{wrong}", path.display());
+    println!("{}: {} tables, {compared:?}", path.display(), tables.len());
+    assert!(compared.balances > 0 && compared.positions > 0, "{compared:?}");
 }
 
-/// Runs a table in all ways; returns what came out, which was the same in each.
-fn run(table: &Table) -> Vec<String> {
+/// Runs a table in all ways; returns what came out, which was the same in each, and how much of it
+/// the books of rationals compared.
+fn run(table: &Table) -> (Vec<String>, Compared) {
     let session = table.session();
     let stepped = stepper::run(&session, &mut table.source());
     let scratch = tempfile::tempdir().unwrap();
@@ -107,7 +116,8 @@ fn run(table: &Table) -> Vec<String> {
     assert_replays(&many, &fused(), &hash);
     let journaled = events(&one);
     assert_eq!(report::by_lane(&stepped), report::by_lane(&journaled), "{}: stepped", table.name);
-    report::lines(table, &session, &journaled)
+    let compared = books::check(&table.name, &session, &journaled);
+    (report::lines(table, &session, &journaled), compared)
 }
 
 #[test]
@@ -177,6 +187,70 @@ fn a_file_is_renewed_by_what_came_out() {
     let stale = sound.replace("fill x 1.000", "fill x 2.000").replace("  = balance 1 BTC\n", "");
     assert_eq!(renewed(&stale), sound);
     assert_eq!(renewed(sound), sound);
+}
+
+/// The books of rationals find a record that is wrong by the last 1e-9, of each kind that they
+/// compare.
+#[test]
+fn a_false_record_of_money_is_found() {
+    let text = "scenario false\n  setup kind linear\n  0 level ask 100.1 5\n  0 level bid 100.0 5\n  \
+                1 buy x 1 at 100.1 ioc\n  9 sell y 1 at 100.0 ioc exit\n  1+0 end\n";
+    let table = table::read(text).remove(0);
+    let session = table.session();
+    let told = stepper::run(&session, &mut table.source());
+    let compared = books::check(&table.name, &session, &told);
+    assert!(compared.balances > 2 && compared.equities > 0, "{compared:?}");
+    let falsified: [fn(Body) -> Option<Body>; 6] = [
+        |body| match body {
+            Body::BalanceChanged(it) => {
+                Some(Body::BalanceChanged(BalanceChanged { total: more(it.total), ..it }))
+            }
+            _ => None,
+        },
+        |body| match body {
+            Body::BalanceChanged(it) => {
+                Some(Body::BalanceChanged(BalanceChanged { locked: more(it.locked), ..it }))
+            }
+            _ => None,
+        },
+        |body| match body {
+            Body::PositionChanged(it) => {
+                Some(Body::PositionChanged(PositionChanged { qty: Qty(it.qty.0 + 1), ..it }))
+            }
+            _ => None,
+        },
+        |body| match body {
+            Body::PositionChanged(it) => {
+                Some(Body::PositionChanged(PositionChanged { basis: more(it.basis), ..it }))
+            }
+            _ => None,
+        },
+        |body| match body {
+            Body::Realised(it) => Some(Body::Realised(Realised { profit: more(it.profit), ..it })),
+            _ => None,
+        },
+        |body| match body {
+            Body::RiskState(it) if it.known => {
+                Some(Body::RiskState(RiskState { equity: more(it.equity), ..it }))
+            }
+            _ => None,
+        },
+    ];
+    for (nth, falsify) in falsified.iter().enumerate() {
+        let at = told.iter().position(|event| falsify(event.body()).is_some()).expect("a record");
+        let bodies = told.iter().map(Event::body).enumerate();
+        let bodies = bodies.map(|(index, body)| {
+            let body = if index == at { falsify(body).unwrap() } else { body };
+            (told[index], body)
+        });
+        let bodies: Vec<(Event, Body)> = bodies.collect();
+        let check = || books::check_bodies(&table.name, &session, bodies.iter().copied());
+        assert!(std::panic::catch_unwind(check).is_err(), "falsehood {nth} was not found");
+    }
+}
+
+fn more(amount: Money) -> Money {
+    Money(amount.0 + 1)
 }
 
 /// A wrong expectation is found: the check can fail.

@@ -3,44 +3,15 @@
 use std::collections::BTreeMap;
 
 use num_bigint::BigInt;
-use num_rational::BigRational as Exact;
 
 use super::world::{
     ACCOUNTS, ASSETS, CAPITAL_S1, FIRST_DAY, INSTRUMENTS, MAINTENANCE, PROTECTED_BTC, SHARE_S2,
     Step, assets_of,
 };
+use crate::exact::{Exact, abs, down, down_to, scaled as at, trade, up, whole, zero};
 
 /// The asset that is protected.
 const BTC: usize = 3;
-
-fn whole(value: i128) -> Exact {
-    Exact::from_integer(BigInt::from(value))
-}
-
-fn at(mantissa: i128, decimals: u8) -> Exact {
-    Exact::new(BigInt::from(mantissa), BigInt::from(10).pow(u32::from(decimals)))
-}
-
-fn down_to(value: &Exact, decimals: u8) -> Exact {
-    let one = Exact::from_integer(BigInt::from(10).pow(u32::from(decimals)));
-    (value * &one).floor() / one
-}
-
-fn down(value: &Exact) -> Exact {
-    down_to(value, 9)
-}
-
-fn up(value: &Exact) -> Exact {
-    -down(&-value)
-}
-
-fn zero() -> Exact {
-    whole(0)
-}
-
-fn abs(value: &Exact) -> Exact {
-    if *value < zero() { -value } else { value.clone() }
-}
 
 /// Writes an exact decimal as people do.
 fn text(value: &Exact) -> String {
@@ -78,19 +49,7 @@ impl Held {
 
     /// Trades a signed quantity for a value; returns what was realised, rounded once against us.
     fn trade(&mut self, delta: &Exact, value: &Exact) -> Exact {
-        let long = self.qty > zero();
-        if self.qty == zero() || long == (*delta > zero()) {
-            self.qty += delta;
-            self.cost += value;
-            return zero();
-        }
-        let (size, change) = (abs(&self.qty), abs(delta));
-        let closing = if change < size { change.clone() } else { size.clone() };
-        let (part, cost) = (value * &closing / &change, &self.cost * &closing / &size);
-        let (part, cost) = if long { (down(&part), up(&cost)) } else { (up(&part), down(&cost)) };
-        self.qty += delta;
-        self.cost = if change > size { value - &part } else { &self.cost - &cost };
-        let made = if long { part - cost } else { cost - part };
+        let made = trade(&mut self.qty, &mut self.cost, delta, value);
         self.realised += &made;
         made
     }
@@ -359,7 +318,7 @@ impl Books {
                     self.rows.get_mut(&(2, place)).unwrap().cost = cost;
                 }
             }
-            let parts = [at(CAPITAL_S1, 9), down(&(equity * at(SHARE_S2.into(), 9)))];
+            let parts = [at(CAPITAL_S1, 9), down(&(equity * at(SHARE_S2, 9)))];
             if &parts[0] + &parts[1] <= *equity {
                 self.allocated = parts.map(Some);
             }
@@ -389,7 +348,7 @@ impl Books {
             Step::Open { .. } => {}
             Step::Mark { instrument, price } => {
                 self.lapse(instrument);
-                let price = at(price.into(), INSTRUMENTS[instrument].price_decimals);
+                let price = at(price, INSTRUMENTS[instrument].price_decimals);
                 let marks = &mut self.marks[instrument];
                 marks.last = Some(price.clone());
                 if marks.broken.is_none() {
@@ -398,7 +357,7 @@ impl Books {
                 }
             }
             Step::Publish { instrument, mark } => {
-                let mark = at(mark.into(), INSTRUMENTS[instrument].price_decimals + 1);
+                let mark = at(mark, INSTRUMENTS[instrument].price_decimals + 1);
                 self.marks[instrument].published = Some((mark, self.now + 10));
             }
             Step::Gap { instrument } => {
@@ -422,7 +381,7 @@ impl Books {
                 self.flow(account, asset, &at(amount, 9), reason == 2);
             }
             Step::Funding { instrument, rate, mark } => self.fund(instrument, rate, mark),
-            Step::Liquidate { instrument, fee } => self.liquidate(instrument, &at(fee.into(), 9)),
+            Step::Liquidate { instrument, fee } => self.liquidate(instrument, &at(fee, 9)),
             Step::Day { date } => self.roll(date),
         }
         self.observe();
@@ -465,9 +424,8 @@ impl Books {
         };
         let spec = &INSTRUMENTS[instrument];
         let (base, quote) = assets_of(instrument);
-        let (qty, price) =
-            (at(qty.into(), spec.qty_decimals), at(price.into(), spec.price_decimals));
-        let fee = at(fee.into(), 9);
+        let (qty, price) = (at(qty, spec.qty_decimals), at(price, spec.price_decimals));
+        let fee = at(fee, 9);
         let value = if buy { up(&(&qty * &price)) } else { down(&(&qty * &price)) };
         let in_kind = !spec.linear && buy && fee_asset == base;
         let kept = if in_kind { &qty - &fee } else { qty.clone() };
@@ -541,8 +499,8 @@ impl Books {
 
     fn fund(&mut self, instrument: usize, rate: i64, mark: i64) {
         self.fundings += 1;
-        let mark = at(mark.into(), INSTRUMENTS[instrument].price_decimals + 1);
-        let per = mark * at(rate.into(), 9);
+        let mark = at(mark, INSTRUMENTS[instrument].price_decimals + 1);
+        let per = mark * at(rate, 9);
         let held = self.held[&instrument].qty.clone();
         let quote = assets_of(instrument).1;
         if held == zero() {
@@ -650,7 +608,7 @@ impl Books {
             any = true;
             let mark = self.mark(*place, 10)?;
             profit += down(&(&held.qty * &mark)) - held.signed_cost();
-            margin += up(&(up(&(abs(&held.qty) * mark)) * at(MAINTENANCE.into(), 9)));
+            margin += up(&(up(&(abs(&held.qty) * mark)) * at(MAINTENANCE, 9)));
         }
         Some((self.usable(1, quote), profit, margin, any))
     }
@@ -662,7 +620,7 @@ impl Books {
         }
         let (wallet, profit, margin, _) = self.pool(assets_of(place).1, Some(place))?;
         let stands = wallet + profit - margin;
-        let rate = at(MAINTENANCE.into(), 9);
+        let rate = at(MAINTENANCE, 9);
         let decimals = INSTRUMENTS[place].price_decimals + 1;
         let size = abs(&held.qty);
         let price = if held.qty > zero() {

@@ -18,31 +18,9 @@ use model::event::{
 };
 use model::instrument::Instrument;
 use model::order::{Action, DoneReason, Liquidity, Side, Verdict};
-use num_bigint::BigInt;
-use num_rational::BigRational as Exact;
 
 use super::lab::{Backtest, MERGED, for_each_event, shipped};
-
-fn whole(value: impl Into<BigInt>) -> Exact {
-    Exact::from_integer(value.into())
-}
-
-fn scaled(mantissa: impl Into<BigInt>, decimals: u8) -> Exact {
-    Exact::new(mantissa.into(), BigInt::from(10).pow(u32::from(decimals)))
-}
-
-fn down(value: &Exact, decimals: u8) -> Exact {
-    let one = whole(BigInt::from(10).pow(u32::from(decimals)));
-    (value * &one).floor() / one
-}
-
-fn up(value: &Exact, decimals: u8) -> Exact {
-    -down(&-value, decimals)
-}
-
-fn zero() -> Exact {
-    whole(0)
-}
+use crate::exact::{Exact, abs, down, down_to, scaled, trade, up, up_to, whole, zero};
 
 /// An order from its approval to its end.
 struct Open {
@@ -246,7 +224,7 @@ impl Books {
             // Fees are taken from what a fill brings in these sessions, so none is locked.
             assert_eq!(self.setup.instruments[at].fee_asset, "received");
             locked = match signal.side {
-                Side::Buy => up(&(&approved * &limit), 9),
+                Side::Buy => up(&(&approved * &limit)),
                 Side::Sell => approved.clone(),
             };
             self.lock(self.account(at), asset, &locked);
@@ -272,11 +250,8 @@ impl Books {
         assert!(qty > zero() && qty <= left, "{event:?}");
         let within = if side == Side::Buy { price <= order.limit } else { price >= order.limit };
         assert!(within, "{event:?}");
-        let released = if qty == left {
-            order.locked.clone()
-        } else {
-            down(&(&order.locked * &qty / &left), 9)
-        };
+        let released =
+            if qty == left { order.locked.clone() } else { down(&(&order.locked * &qty / &left)) };
         order.filled += &qty;
         order.locked -= &released;
         let strategy = order.strategy;
@@ -291,7 +266,7 @@ impl Books {
             let kept = if side == Side::Buy && in_base { &qty - &fee } else { signed.clone() };
             *self.ledgers.entry((strategy, at)).or_insert_with(zero) += &kept;
             self.profit = self.hold(at, &kept, &value);
-            let paid = if side == Side::Buy { -up(&value, 9) } else { down(&value, 9) };
+            let paid = if side == Side::Buy { -up(&value) } else { down(&value) };
             self.add(account, base, &signed);
             self.add(account, quote, &paid);
             self.add(account, fill.fee_asset.0, &-fee);
@@ -314,28 +289,13 @@ impl Books {
         let in_base = facts.fee_asset == "received" && fill.side == Side::Buy;
         let on = if in_base { qty.clone() } else { price * qty };
         assert_eq!(fill.fee_asset.0, if in_base { base } else { quote });
-        assert_eq!(scaled(fill.fee, 9), up(&(on * scaled(rate, 9)), 8), "{fill:?}");
+        assert_eq!(scaled(fill.fee, 9), up_to(&(on * scaled(rate, 9)), 8), "{fill:?}");
     }
 
     /// Moves a holding and its cost; returns what was realised, rounded once against us.
     fn hold(&mut self, at: usize, delta: &Exact, value: &Exact) -> Exact {
         let held = &mut self.held[at];
-        let long = held.qty > zero();
-        if held.qty == zero() || long == (*delta > zero()) {
-            held.qty += delta;
-            held.cost += value;
-            return zero();
-        }
-        let (size, change) = (abs(&held.qty), abs(delta));
-        let closing = if change < size { change.clone() } else { size.clone() };
-        let part = value * &closing / &change;
-        let cost = &held.cost * &closing / &size;
-        let (cost, part) =
-            if long { (up(&cost, 9), down(&part, 9)) } else { (down(&cost, 9), up(&part, 9)) };
-        let flips = change > size;
-        held.qty += delta;
-        held.cost = if flips { value - &part } else { &held.cost - &cost };
-        if long { part - cost } else { cost - part }
+        trade(&mut held.qty, &mut held.cost, delta, value)
     }
 
     /// 8: what our fills took of a trade, or of a tenth of a bar.
@@ -397,8 +357,11 @@ impl Books {
     fn check_position(&mut self, event: &Event, at: usize, record: &PositionChanged) {
         let held = &self.held[at];
         let decimals = self.instruments[at].qty_scale.decimals();
-        let shown =
-            if held.qty < zero() { up(&held.qty, decimals) } else { down(&held.qty, decimals) };
+        let shown = if held.qty < zero() {
+            up_to(&held.qty, decimals)
+        } else {
+            down_to(&held.qty, decimals)
+        };
         assert_eq!(self.qty(at, record.qty.0), shown, "{event:?}");
         assert_eq!(scaled(record.basis.0, 9), held.cost, "{event:?}");
         let ledgers = self.ledgers.iter().filter(|((_, instrument), _)| *instrument == at);
@@ -440,18 +403,14 @@ impl Books {
                 continue;
             }
             let mark = self.marks[at].as_ref()?;
-            exposure += up(&(abs(&held.qty) * mark), 9);
+            exposure += up(&(abs(&held.qty) * mark));
             sum += &held.qty * mark;
             if !self.is_cash(at) {
                 sum -= if held.qty < zero() { -held.cost.clone() } else { held.cost.clone() };
             }
         }
-        Some((down(&sum, 9), exposure))
+        Some((down(&sum), exposure))
     }
-}
-
-fn abs(value: &Exact) -> Exact {
-    if *value < zero() { -value } else { value.clone() }
 }
 
 /// Runs the oracle over a journal and compares its end with the result.
