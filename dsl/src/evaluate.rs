@@ -250,6 +250,11 @@ impl Section {
         }
     }
 
+    /// Tells whether a field is read.
+    pub(crate) fn reads(&self, field: Field) -> bool {
+        self.loads.iter().any(|load| load.input.field == field)
+    }
+
     /// Tells whether the book is read beyond its best prices.
     pub(crate) fn reads_depth(&self) -> bool {
         self.recalls.iter().any(|recalled| matches!(recalled.what, Recall::Depth(_)))

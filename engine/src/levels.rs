@@ -6,7 +6,9 @@
 //!
 //! 0 run, 1 reduce (nothing may increase a position), 2 halt (no order of a strategy, and all that
 //! is open is cancelled), 3 flatten (2, and every position is closed). Enforced whatever the rules
-//! say, which read it as `control.level` and `control.by`. Cancels are never refused.
+//! say, which read it as `control.level` and `control.by`. Cancels are never refused. Anyone
+//! raises; who lowers says who and why, and where a hard block reads the level, another person has
+//! to say the same.
 
 use model::codec::{Image, ImageError, ImageReader, ImageWriter};
 use model::event::{Command, Flatten, Signal};
@@ -15,6 +17,7 @@ use model::order::{Action, Step, TimeInForce, Via};
 use model::reject::Reject;
 use model::time::Nanos;
 
+use crate::approval::Approval;
 use crate::limits::OPEN_ORDERS_MAX;
 
 /// Level at which everything that the rules allow passes.
@@ -36,32 +39,61 @@ pub struct Levels {
     by: u16,
     via: Via,
     reached: Step,
+    /// A hard block reads the level: it takes two people to lower it.
+    takes_two: bool,
+    /// The lower level that one of them has asked for.
+    lowering: Approval<u8>,
     /// Open orders that the engine made. Room is taken once.
     own: Vec<OrderNo>,
     /// When the next exit of an instrument may go, by instrument.
     next: Vec<Nanos>,
 }
 
+/// What a command has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Its level is in force.
+    Set,
+    /// It is in force once another person asks for it too.
+    Asked,
+    /// It may not do that: who lowers says who and why.
+    Refused,
+}
+
 impl Levels {
-    /// Returns level 0 of a session with that many instruments.
+    /// Returns level 0 of a session with that many instruments. Where a hard block reads the level
+    /// it `takes_two` people to lower it.
     #[must_use]
-    pub fn new(instruments: usize) -> Self {
-        let own = Vec::with_capacity(OPEN_ORDERS_MAX);
-        let next = vec![Nanos(0); instruments];
-        Self { level: RUN, by: 0, via: Via::Engine, reached: Step::Set, own, next }
+    pub fn new(instruments: usize, takes_two: bool) -> Self {
+        Self {
+            level: RUN,
+            by: 0,
+            via: Via::Engine,
+            reached: Step::Set,
+            takes_two,
+            lowering: Approval::default(),
+            own: Vec::with_capacity(OPEN_ORDERS_MAX),
+            next: vec![Nanos(0); instruments],
+        }
     }
 
-    /// Takes a command; false when it may not do that: who lowers says who and why.
-    pub fn set(&mut self, command: &Command) -> bool {
+    /// Takes a command that comes at `now`.
+    pub fn set(&mut self, command: &Command, now: Nanos) -> Taken {
+        let &Command { level, by, text, via } = command;
         // What was kept by the session before is no person's word of now.
-        let may_lower = command.by != 0 && command.text != 0 && command.via != Via::Stored;
-        if command.level > FLATTEN || (command.level < self.level && !may_lower) {
-            return false;
+        let may_lower = by != 0 && text != 0 && via != Via::Stored;
+        if level > FLATTEN || (level < self.level && !may_lower) {
+            return Taken::Refused;
         }
-        (self.level, self.by, self.via) = (command.level, command.by, command.via);
+        if level < self.level && self.takes_two && !self.lowering.agree(level, by, now) {
+            return Taken::Asked;
+        }
+        // What was asked for was about the level before.
+        self.lowering.forget();
+        (self.level, self.by, self.via) = (level, by, via);
         self.reached = Step::Set;
         self.next.fill(Nanos(0));
-        true
+        Taken::Set
     }
 
     /// Returns the level.
@@ -165,6 +197,7 @@ impl Image for Levels {
         out.put(self.by);
         out.put(self.via);
         out.put(self.reached);
+        self.lowering.save(out);
         out.put_len(self.own.len());
         for order in &self.own {
             out.put(*order);
@@ -180,6 +213,7 @@ impl Image for Levels {
         self.by = from.take()?;
         self.via = from.take()?;
         self.reached = from.take()?;
+        self.lowering.load(from)?;
         self.own.clear();
         for _ in 0..from.take_len(OPEN_ORDERS_MAX)? {
             self.own.push(from.take()?);
@@ -200,35 +234,50 @@ mod tests {
 
     use super::*;
 
-    fn set(levels: &mut Levels, level: u8, by: u16) -> bool {
-        levels.set(&Command { level, by, text: u64::from(by), ..Command::default() })
+    fn set(levels: &mut Levels, level: u8, by: u16) -> Taken {
+        levels.set(&Command { level, by, text: u64::from(by), ..Command::default() }, Nanos(0))
     }
 
     #[test]
     fn anyone_raises_and_only_a_person_lowers() {
-        let mut levels = Levels::new(1);
-        assert!(set(&mut levels, HALT, 0));
-        assert!(!set(&mut levels, 0, 0), "the engine lowered a level");
-        assert!(!set(&mut levels, 4, 7), "there is no level 4");
+        let mut levels = Levels::new(1, false);
+        assert_eq!(set(&mut levels, HALT, 0), Taken::Set);
+        assert_eq!(set(&mut levels, 0, 0), Taken::Refused, "the engine lowered a level");
+        assert_eq!(set(&mut levels, 4, 7), Taken::Refused, "there is no level 4");
         let unsaid = Command { level: 0, by: 7, ..Command::default() };
-        assert!(!levels.set(&unsaid), "lowered without a reason");
+        assert_eq!(levels.set(&unsaid, Nanos(0)), Taken::Refused, "lowered without a reason");
         let kept = Command { level: 0, by: 7, text: 7, via: Via::Stored };
-        assert!(!levels.set(&kept), "a restart lowered a level");
+        assert_eq!(levels.set(&kept, Nanos(0)), Taken::Refused, "a restart lowered a level");
         assert_eq!((levels.level(), levels.by()), (HALT, 0));
-        assert!(set(&mut levels, REDUCE, 7));
+        assert_eq!(set(&mut levels, REDUCE, 7), Taken::Set);
         assert_eq!((levels.level(), levels.by()), (REDUCE, 7));
     }
 
     #[test]
+    fn what_a_hard_block_reads_is_lowered_by_two_people() {
+        let mut levels = Levels::new(1, true);
+        assert_eq!(set(&mut levels, FLATTEN, 0), Taken::Set, "one raises");
+        assert_eq!(set(&mut levels, 0, 7), Taken::Asked);
+        assert_eq!(set(&mut levels, 0, 7), Taken::Asked, "the same person twice");
+        assert_eq!(set(&mut levels, REDUCE, 8), Taken::Asked, "the other wants another level");
+        assert_eq!((levels.level(), levels.by()), (FLATTEN, 0), "nothing has changed");
+        assert_eq!(set(&mut levels, REDUCE, 7), Taken::Set);
+        assert_eq!((levels.level(), levels.by()), (REDUCE, 7));
+        assert_eq!(set(&mut levels, 0, 7), Taken::Asked);
+        assert_eq!(set(&mut levels, HALT, 9), Taken::Set);
+        assert_eq!(set(&mut levels, 0, 8), Taken::Asked, "raised since: that was before");
+    }
+
+    #[test]
     fn each_level_refuses_what_it_is_for() {
-        let mut levels = Levels::new(1);
+        let mut levels = Levels::new(1, false);
         for (level, increases, reduces) in [
             (0, None, None),
             (REDUCE, Some(Reject::LevelReduce), None),
             (HALT, Some(Reject::LevelHalt), Some(Reject::LevelHalt)),
             (FLATTEN, Some(Reject::LevelHalt), Some(Reject::LevelHalt)),
         ] {
-            assert!(set(&mut levels, level, 1));
+            assert_eq!(set(&mut levels, level, 1), Taken::Set);
             assert_eq!(refuses(level, false, false), increases, "level {level}");
             assert_eq!(refuses(level, true, false), reduces, "level {level}");
             assert_eq!(refuses(level, true, true), None, "level {level}");
@@ -237,7 +286,7 @@ mod tests {
 
     #[test]
     fn each_step_is_reached_once_and_in_order() {
-        let mut levels = Levels::new(1);
+        let mut levels = Levels::new(1, false);
         set(&mut levels, FLATTEN, 0);
         assert_eq!(levels.reach(1, 1), None);
         levels.opened(OrderNo::new(Seq(9), 0));

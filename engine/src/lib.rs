@@ -14,6 +14,8 @@
 
 /// The one timer that a stage waits for.
 pub mod alarm;
+/// Acts that take two people.
+pub mod approval;
 /// The execution stage: approved signals to orders.
 pub mod execution;
 /// Refusals with the terms that they were made of.

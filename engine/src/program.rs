@@ -100,6 +100,8 @@ pub struct BoundRisk {
     pub code: RiskCode,
     /// To which strategies it applies; none: to all.
     pub strategies: Option<Vec<StrategyId>>,
+    /// It is a hard block: to loosen it takes two people.
+    pub hard: bool,
 }
 
 impl BoundRisk {
@@ -360,7 +362,8 @@ impl Binder<'_> {
         let binding = self.binding(instrument, id, &assets);
         match bind_risk(block, &binding) {
             Ok(code) => {
-                let bound = BoundRisk { block: index, rule_base: number(base), code, strategies };
+                let (rule_base, hard) = (number(base), block.hard);
+                let bound = BoundRisk { block: index, rule_base, code, strategies, hard };
                 self.require_one_strategy(&bound, block.span, &block.name);
                 Some(bound)
             }
@@ -488,6 +491,12 @@ fn number(index: usize) -> u16 {
 }
 
 impl Bound {
+    /// Tells whether a hard block reads the level of the kill switch: to lower it takes two people.
+    #[must_use]
+    pub fn level_takes_two(&self) -> bool {
+        self.risk.iter().flatten().any(|block| block.hard && block.code.reads_level())
+    }
+
     /// Returns where the rule of a code stands, as `file:line`; none for a built-in code.
     #[must_use]
     pub fn code_place(&self, code: Code) -> Option<String> {

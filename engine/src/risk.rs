@@ -14,7 +14,8 @@ use model::num::Money;
 use model::order::{Action, Via};
 use model::time::Nanos;
 
-use crate::levels::FLATTEN;
+use crate::approval::Approval;
+use crate::levels::{FLATTEN, Levels};
 use crate::market::Market;
 use crate::portfolio::ledger::Owners;
 use crate::portfolio::{Portfolio, View, instrument_id};
@@ -90,6 +91,8 @@ pub struct Risk<G = Nothing> {
     liquidated: bool,
     /// A liquidation was asked for and has not come to its end.
     liquidating: bool,
+    /// An allowance that one person has asked for: a latch's name and the limit.
+    allowing: Approval<i128>,
     /// When a strategy wants to be woken.
     strategy_due: Option<Nanos>,
     now: Nanos,
@@ -98,7 +101,7 @@ pub struct Risk<G = Nothing> {
 }
 
 /// Version of the state image.
-const IMAGE_VERSION: u32 = 5;
+const IMAGE_VERSION: u32 = 6;
 
 impl Risk {
     /// Builds the stage for a session.
@@ -139,7 +142,8 @@ impl<G: Given> Risk<G> {
             markets,
             memories: Memories::new(bound, instruments, &portfolio),
             portfolio,
-            outside: Outside::of(given, instruments.len()),
+            outside: Outside::of(given, Levels::new(instruments.len(), bound.level_takes_two())),
+            allowing: Approval::default(),
             latches: Latches::new(&blocks),
             blocks,
             program: bound.program,
@@ -432,6 +436,7 @@ impl<G: Given> Image for Risk<G> {
         }
         self.portfolio.save(out);
         self.outside.levels.save(out);
+        self.allowing.save(out);
         self.latches.save(out);
         self.memories.save(out);
     }
@@ -455,6 +460,7 @@ impl<G: Given> Image for Risk<G> {
         }
         self.portfolio.load(from)?;
         self.outside.levels.load(from)?;
+        self.allowing.load(from)?;
         self.latches.load(from)?;
         self.memories.load(from)
     }

@@ -21,7 +21,7 @@ pub use day::DaySetup;
 pub use paper::PaperSetup;
 
 /// Raised whenever the same inputs may decide differently. Replay of another number refuses.
-pub const SEMANTICS: u32 = 7;
+pub const SEMANTICS: u32 = 8;
 
 /// How long a rate outlives its source unless told otherwise.
 pub const RATE_AGE_MAX_NS: i64 = 60 * SECOND_NS;

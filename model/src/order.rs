@@ -94,6 +94,8 @@ pub enum ClearResult {
     NoLimit = 3,
     /// Who and why are not given.
     Unsigned = 4,
+    /// It is a latch of a hard block: another person has to allow the same.
+    Asked = 5,
 }
 
 /// What the kill switch has reached.
@@ -107,6 +109,8 @@ pub enum Step {
     NoneOpen = 1,
     /// Every position is dust.
     Flat = 2,
+    /// Somebody asks for a lower level, and another person has to as well: nothing has changed.
+    Asked = 3,
 }
 
 /// How the size of a signal is given.

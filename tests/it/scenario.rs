@@ -193,8 +193,13 @@ fn a_file_is_renewed_by_what_came_out() {
 /// compare.
 #[test]
 fn a_false_record_of_money_is_found() {
-    let text = "scenario false\n  setup kind linear\n  0 level ask 100.1 5\n  0 level bid 100.0 5\n  \
-                1 buy x 1 at 100.1 ioc\n  9 sell y 1 at 100.0 ioc exit\n  1+0 end\n";
+    let text = "scenario false
+                  setup kind linear
+                  0 level ask 100.1 5
+                  0 level bid 100.0 5
+                  1 buy x 1 at 100.1 ioc
+                  9 sell y 1 at 100.0 ioc exit
+                  1+0 end";
     let table = table::read(text).remove(0);
     let session = table.session();
     let told = stepper::run(&session, &mut table.source());

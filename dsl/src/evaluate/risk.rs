@@ -6,6 +6,7 @@ use model::order::Cause;
 use super::readout::{Readout, Sides};
 use super::{Cost, Facts, Input, OccasionCode, Outcome, Registers, Section, unless};
 use crate::memory::MemorySpec;
+use crate::schema::Field;
 use crate::span::Span;
 use crate::typed::{Effect, Key, LatchEnd, Measure, Occasion, Stream};
 use crate::value::{Truth, Value};
@@ -297,10 +298,20 @@ impl RiskCode {
     /// Tells whether any rule reads the book beyond its best prices.
     #[must_use]
     pub fn reads_depth(&self) -> bool {
+        self.sections().any(Section::reads_depth)
+    }
+
+    /// Tells whether any rule reads the level of the kill switch.
+    #[must_use]
+    pub fn reads_level(&self) -> bool {
+        self.sections().any(|section| section.reads(Field::ControlLevel))
+    }
+
+    fn sections(&self) -> impl Iterator<Item = &Section> {
         let judged =
             [&self.latch_section, &self.cap_section, &self.check_section, &self.rate_section];
         let occasions = self.occasions.iter().map(|occasion| &occasion.section);
-        judged.into_iter().chain(occasions).any(Section::reads_depth)
+        judged.into_iter().chain(occasions)
     }
 
     /// Tells whether a latch reads the book beyond its best prices.

@@ -129,6 +129,11 @@ impl Clear {
                     .to_owned(),
             ),
             ClearResult::Unsigned => Some("say who and why".to_owned()),
+            ClearResult::Asked => Some(
+                "it is a latch of a hard block, so another person has to allow the same, within \
+                 a day"
+                    .to_owned(),
+            ),
         };
         json!({
             "code": self.clear,

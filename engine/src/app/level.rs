@@ -11,22 +11,15 @@
 //! A command is a message of the source like any other: it enters through feed at an event boundary
 //! and is in the journal, so a replay needs nothing of this. The level that is in force is kept in
 //! the data folder; a session that starts there starts at it. Raising needs no name; lowering needs
-//! a name and a reason.
+//! a name and a reason, and where a hard block reads the level another person who says the same.
 
-use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 
 use clap::Args;
-use model::event::{Body, ClearStep, Command, LevelStep, Note};
-use model::id::{InstrumentId, NO_INSTRUMENT, Seq};
-use model::order::{Step, Via};
+use model::event::{Body, Command, Note};
+use model::id::{InstrumentId, NO_INSTRUMENT};
+use model::order::Via;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -35,14 +28,19 @@ use super::cli::Cli;
 use super::exit::{Failure, Finding};
 use super::show;
 
+/// What the data folder keeps.
+mod kept;
+/// The thread that listens.
+mod listener;
+/// Orders on their way, and their answers.
+mod orders;
+
+use kept::Kept;
+pub(super) use listener::Listener;
+pub(super) use orders::Orders;
+
 /// LIMIT: bytes of name and reason together: what six notes hold.
 const TEXT_BYTES_MAX: usize = 240;
-/// How often the folder is looked at, and a command that waits looks for its answer.
-const LOOK: Duration = Duration::from_millis(20);
-/// LIMIT: looks for an answer: ten seconds. A session looks at its orders at each event.
-const LOOKS_MAX: u32 = 500;
-/// LIMIT: bytes of one order on the socket: its texts, escaped, and the rest of it.
-const LINE_BYTES_MAX: u64 = 4_096;
 const LEVELS: [&str; 4] = ["run", "reduce", "halt", "flatten"];
 
 /// Options of `level`.
@@ -79,27 +77,9 @@ pub(super) struct Order {
     reason: String,
 }
 
-/// Orders on their way to the session, and what became of them.
-#[derive(Debug, Default)]
-pub(super) struct Orders {
-    /// Something waits: looked at before each event.
-    pending: AtomicBool,
-    queue: Mutex<Queue>,
-    /// SIGUSR1 came.
-    pub(super) signalled: Arc<AtomicBool>,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    waiting: VecDeque<(Asked, Via)>,
-    /// Orders that the session has taken, in order: their steps come back in it.
-    taken: VecDeque<Asked>,
-    /// How many were answered, and the last answer.
-    answered: u64,
-    given: u64,
-    last: Value,
-    /// The level in force, and whose it is.
-    level: u8,
+/// Returns what a level does, in a word.
+fn word(level: u8) -> &'static str {
+    LEVELS.get(usize::from(level)).copied().unwrap_or_default()
 }
 
 /// Returns the number of an operator: none is 0, which is the engine's own.
@@ -151,325 +131,6 @@ fn records(order: &Order, via: Via) -> Vec<(InstrumentId, Body)> {
     records
 }
 
-impl Orders {
-    /// Tells whether an order waits. Costs next to nothing.
-    pub(super) fn is_pending(&self) -> bool {
-        // ORDERING: Relaxed: the flags carry no data; the queue has its own lock.
-        self.pending.load(Ordering::Relaxed) || self.signalled.load(Ordering::Relaxed)
-    }
-
-    fn with<T>(&self, act: impl FnOnce(&mut Queue) -> T) -> T {
-        act(&mut self.queue.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Adds an order; returns how many were given until then, itself included.
-    fn give(&self, order: Asked, via: Via) -> u64 {
-        let nth = self.with(|queue| {
-            queue.waiting.push_back((order, via));
-            queue.given = queue.given.saturating_add(1);
-            queue.given
-        });
-        // ORDERING: Relaxed: as above.
-        self.pending.store(true, Ordering::Relaxed);
-        nth
-    }
-
-    /// Takes the next order as records for the session.
-    pub(super) fn take(&self) -> Option<Vec<(InstrumentId, Body)>> {
-        if self.signalled.swap(false, Ordering::Relaxed) {
-            let reason = "SIGUSR1".to_owned();
-            self.raise(
-                Order { level: engine::levels::HALT, by: String::new(), reason },
-                Via::Signal,
-            );
-        }
-        self.with(|queue| {
-            let next = queue.waiting.pop_front();
-            // ORDERING: Relaxed: as above; it is stored under the lock of the queue.
-            self.pending.store(!queue.waiting.is_empty(), Ordering::Relaxed);
-            let (order, via) = next?;
-            let records = match &order {
-                Asked::Level(order) => records(order, via),
-                Asked::Clear(clear) => clear.records(),
-            };
-            queue.taken.push_back(order);
-            Some(records)
-        })
-    }
-
-    /// Raises the level; what is already as high stays.
-    fn raise(&self, order: Order, via: Via) {
-        let higher = self.with(|queue| {
-            let levels = queue.waiting.iter().filter_map(|(asked, _)| match asked {
-                Asked::Level(order) => Some(order.level),
-                Asked::Clear(_) => None,
-            });
-            order.level > queue.level.max(levels.max().unwrap_or(0))
-        });
-        if higher {
-            self.give(Asked::Level(order), via);
-        }
-    }
-
-    /// Notes what the session says that clearing a latch has come to.
-    pub(super) fn cleared(&self, seq: Seq, step: &ClearStep) {
-        self.with(|queue| {
-            let Some(Asked::Clear(clear)) = queue.taken.pop_front() else { return };
-            queue.answered = queue.answered.saturating_add(1);
-            queue.last = clear.answer(seq, step);
-        });
-    }
-
-    /// Notes what the session says that it reached, and returns that in words. What is in force is
-    /// kept before who asked is answered: a session that is killed then has it all the same.
-    pub(super) fn reached(
-        &self,
-        seq: Seq,
-        step: &LevelStep,
-        keep: impl FnOnce(&Kept),
-    ) -> Option<String> {
-        if step.step != Step::Set {
-            return None;
-        }
-        self.with(|queue| {
-            // What a rule has raised answers nobody.
-            let order = if step.via == Via::Rule {
-                let reason = "a rule, then flatten".to_owned();
-                Order { level: step.level, by: String::new(), reason }
-            } else {
-                let Asked::Level(order) = queue.taken.pop_front()? else { return None };
-                queue.answered = queue.answered.saturating_add(1);
-                if step.level != order.level {
-                    queue.level = step.level;
-                    queue.last = json!({ "error": unsigned(step.level) });
-                    return None;
-                }
-                queue.last = json!({
-                    "level": step.level, "by": order.by, "seq": seq.0, "open_orders": step.open,
-                    "positions": step.held,
-                });
-                order
-            };
-            queue.level = step.level;
-            let Order { by, reason, .. } = order;
-            let word = LEVELS.get(usize::from(step.level)).copied().unwrap_or_default();
-            let line = format!(
-                "level {} ({word}) from seq {} on, by {}: {}",
-                step.level,
-                seq.0,
-                if by.is_empty() { "the engine" } else { &by },
-                if reason.is_empty() { "no reason given" } else { &reason },
-            );
-            keep(&Kept { level: step.level, by, reason });
-            Some(line)
-        })
-    }
-}
-
-/// The level that a data folder keeps.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Kept {
-    level: u8,
-    by: String,
-    reason: String,
-}
-
-impl Kept {
-    fn path(data_dir: &Path) -> PathBuf {
-        data_dir.join("level.json")
-    }
-
-    /// Reads what is kept; a folder without it is at level 0.
-    ///
-    /// # Errors
-    /// [`Failure::Usage`] when it cannot be read: an unknown level is not taken for none.
-    fn read(data_dir: &Path) -> Result<Self, Failure> {
-        let path = Self::path(data_dir);
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self::default());
-            }
-            Err(error) => {
-                return Err(Failure::usage(format!("read {}: {error}", path.display())));
-            }
-        };
-        let sound = serde_json::from_str(&text).map_err(|error| error.to_string());
-        let sound = sound.and_then(|kept: Self| match kept.level {
-            0..=engine::levels::FLATTEN => Ok(kept),
-            other => Err(format!("there is no level {other}")),
-        });
-        sound.map_err(|error| {
-            Failure::usage(format!(
-                "{} does not say which level is in force: {error}; state it with `engine level N \
-                 --by NAME --reason TEXT` after you have moved the file away",
-                path.display()
-            ))
-        })
-    }
-
-    /// Keeps it: whole or not at all.
-    ///
-    /// # Errors
-    /// [`Failure::Internal`] when the disk refuses.
-    pub(super) fn write(&self, data_dir: &Path) -> Result<(), Failure> {
-        let path = Self::path(data_dir);
-        let new = path.with_extension("new");
-        let text = serde_json::to_string(self).unwrap_or_default();
-        let write = || -> std::io::Result<()> {
-            std::fs::create_dir_all(data_dir)?;
-            let mut file = File::create(&new)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            std::fs::rename(&new, &path)?;
-            File::open(data_dir)?.sync_all()
-        };
-        let written = write();
-        written.map_err(|error| {
-            Failure::Internal(anyhow::anyhow!("keep the level in {}: {error}", path.display()))
-        })
-    }
-}
-
-/// The thread that listens for orders while a session runs.
-#[derive(Debug)]
-pub(super) struct Listener {
-    ended: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-    socket: Option<PathBuf>,
-}
-
-impl Listener {
-    /// Begins to listen, and gives the session the level that the folder keeps, if that is higher
-    /// than the one it stands at.
-    ///
-    /// # Errors
-    /// [`Failure`] when that level cannot be read.
-    pub(super) fn start(
-        data_dir: &Path,
-        orders: &Arc<Orders>,
-        in_force: u8,
-    ) -> Result<Self, Failure> {
-        let Kept { level, by, reason } = Kept::read(data_dir)?;
-        orders.with(|queue| queue.level = in_force);
-        if level < in_force {
-            // It was killed before it kept that, or was lowered while nothing ran to hear it.
-            show::note(&format!(
-                "note: the session goes on at level {in_force}, where its journal ends; lower it \
-                 with `engine level {level} --by NAME --reason TEXT`"
-            ));
-            let reason = "it stood there when its journal ended".to_owned();
-            Kept { level: in_force, by: String::new(), reason }.write(data_dir)?;
-        } else if level > in_force {
-            let word = LEVELS.get(usize::from(level)).copied().unwrap_or_default();
-            let (who, why) = (if by.is_empty() { "the engine" } else { &by }, &reason);
-            show::note(&format!(
-                "note: the session starts at level {level} ({word}), set by {who}: {why}; lower it \
-                 with `engine level 0 --by NAME --reason TEXT`"
-            ));
-            orders.give(Asked::Level(Order { level, by, reason }), Via::Stored);
-        }
-        let path = data_dir.join("control.sock");
-        let listener = std::fs::create_dir_all(data_dir).and_then(|()| listen(&path));
-        let (listener, socket) = match listener {
-            Ok(listener) => (Some(listener), Some(path)),
-            Err(error) => {
-                show::note(&format!(
-                    "warning: `engine level` cannot reach this session: {}: {error}; a file {} and \
-                     SIGUSR1 do",
-                    path.display(),
-                    data_dir.join("KILL").display()
-                ));
-                (None, None)
-            }
-        };
-        let ended = Arc::new(AtomicBool::new(false));
-        let (own, orders, kill) = (Arc::clone(&ended), Arc::clone(orders), data_dir.join("KILL"));
-        let thread = std::thread::Builder::new()
-            .name("control".to_owned())
-            .spawn(move || {
-                // ORDERING: Relaxed: the flag carries no other data.
-                while !own.load(Ordering::Relaxed) {
-                    if kill.exists() {
-                        let reason = "the file KILL".to_owned();
-                        let level = engine::levels::HALT;
-                        orders.raise(Order { level, by: String::new(), reason }, Via::File);
-                    }
-                    let stream = listener.as_ref().and_then(|one| one.accept().ok());
-                    match stream {
-                        Some((stream, _)) => answer(&stream, &orders, &kill),
-                        None => std::thread::park_timeout(LOOK),
-                    }
-                }
-            })
-            .map_err(|error| Failure::Internal(error.into()))?;
-        Ok(Self { ended, thread: Some(thread), socket })
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        // ORDERING: Relaxed: the flag carries no other data.
-        self.ended.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            drop(thread.join());
-        }
-        if let Some(socket) = &self.socket {
-            drop(std::fs::remove_file(socket));
-        }
-    }
-}
-
-/// Opens the socket; one that nobody answers at is left from a session that was killed.
-fn listen(path: &Path) -> std::io::Result<UnixListener> {
-    if path.exists() {
-        if UnixStream::connect(path).is_ok() {
-            let text = "another session runs in this folder";
-            return Err(std::io::Error::new(std::io::ErrorKind::AddrInUse, text));
-        }
-        std::fs::remove_file(path)?;
-    }
-    let listener = UnixListener::bind(path)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
-}
-
-/// Reads one order, gives it to the session, and answers with what the session says.
-fn answer(stream: &UnixStream, orders: &Orders, kill: &Path) {
-    let told = (|| -> Result<Value, String> {
-        stream.set_nonblocking(false).map_err(|error| error.to_string())?;
-        stream.set_read_timeout(Some(Duration::from_secs(1))).map_err(|error| error.to_string())?;
-        let mut line = String::new();
-        let bounded = stream.take(LINE_BYTES_MAX);
-        BufReader::new(bounded).read_line(&mut line).map_err(|error| error.to_string())?;
-        let asked: Asked = serde_json::from_str(&line)
-            .map_err(|error| format!("this is no order that the session knows: {error}"))?;
-        match &asked {
-            Asked::Level(order) => {
-                check(order, orders.with(|queue| queue.level))?;
-                if order.level < engine::levels::HALT && kill.exists() {
-                    return Err(format!("remove {} first: it raises the level", kill.display()));
-                }
-            }
-            Asked::Clear(clear) => clear.check()?,
-        }
-        let nth = orders.give(asked, Via::Command);
-        for _ in 0..LOOKS_MAX {
-            let answer = orders.with(|queue| (queue.answered >= nth).then(|| queue.last.clone()));
-            if let Some(answer) = answer {
-                return Ok(answer);
-            }
-            std::thread::park_timeout(LOOK);
-        }
-        Err("the session has not taken the order yet; it does with its next event".to_owned())
-    })();
-    let text = told.unwrap_or_else(|error| json!({ "error": error })).to_string();
-    let mut to = stream;
-    drop(writeln!(to, "{text}"));
-}
-
 /// Refuses texts that no record could hold.
 pub(super) fn fits(by: &str, reason: &str) -> Result<(), String> {
     let text = by.len().saturating_add(reason.len());
@@ -505,8 +166,7 @@ pub(super) fn run(cli: &Cli, args: &Arguments) -> Result<Finding, Failure> {
     let Some(answer) = ask(cli, &Asked::Level(order.clone()))? else {
         return unheard(cli, order);
     };
-    tell(cli, &answer, "the session that runs here");
-    Ok(Finding::Nothing)
+    Ok(tell(cli, &answer, "the session that runs here"))
 }
 
 /// Asks the session that runs in the data folder; none where none does.
@@ -533,32 +193,51 @@ pub(super) fn ask(cli: &Cli, asked: &Asked) -> Result<Option<Value>, Failure> {
 
 /// Keeps a level for the next session, where none runs.
 fn unheard(cli: &Cli, order: Order) -> Result<Finding, Failure> {
-    let kept = Kept::read(&cli.data_dir)?;
-    check(&order, kept.level).map_err(Failure::usage)?;
-    let Order { level, by, reason } = order;
-    let kept = Kept { level, by, reason };
+    let before = Kept::read(&cli.data_dir)?;
+    check(&order, before.level).map_err(Failure::usage)?;
+    let kept = before.then(order);
     kept.write(&cli.data_dir)?;
     let answer = json!({
-        "level": kept.level, "by": kept.by, "seq": null, "open_orders": null, "positions": null,
+        "level": kept.level, "asked": null, "by": kept.by, "seq": null, "open_orders": null,
+        "positions": null,
     });
-    tell(cli, &answer, "no session runs here; the next one starts at it");
-    Ok(Finding::Nothing)
+    let found = tell(cli, &answer, "no session runs here; the next one starts at it");
+    if let (Some(alone), false) = (kept.alone, cli.json) {
+        show::out(&format!(
+            "  one whose hard rules read the level starts at {alone} ({}), unless another person \
+             says the same",
+            word(alone)
+        ));
+    }
+    Ok(found)
 }
 
-fn tell(cli: &Cli, answer: &Value, whose: &str) {
+/// Says what a session answered. What waits for another person is a finding.
+fn tell(cli: &Cli, answer: &Value, whose: &str) -> Finding {
+    let number = |name: &str| answer.get(name).and_then(Value::as_u64);
+    let level = |name: &str| number(name).and_then(|level| u8::try_from(level).ok());
+    let (now, asked) = (level("level").unwrap_or(0), level("asked"));
+    let found = if asked.is_some() { Finding::Something } else { Finding::Nothing };
     if cli.json {
         show::out(&answer.to_string());
-        return;
+        return found;
     }
-    let level = answer.get("level").and_then(Value::as_u64).unwrap_or(0);
-    let word = usize::try_from(level).ok().and_then(|at| LEVELS.get(at)).copied();
-    show::out(&format!("level {level} ({}): {whose}", word.unwrap_or_default()));
-    let number = |name: &str| answer.get(name).and_then(Value::as_u64);
+    if let Some(asked) = asked {
+        show::out(&format!(
+            "level {now} ({}) stays: hard rules read the level, so to lower it to {asked} takes \
+             another person too, within a day, with `engine level {asked} --by NAME --reason \
+             TEXT`",
+            word(now)
+        ));
+        return found;
+    }
+    show::out(&format!("level {now} ({}): {whose}", word(now)));
     if let (Some(seq), Some(open), Some(held)) =
         (number("seq"), number("open_orders"), number("positions"))
     {
         show::out(&format!("  from seq {seq} on; {open} open orders, {held} positions then"));
     }
+    found
 }
 
 #[cfg(test)]
@@ -598,19 +277,5 @@ mod tests {
         let Some((_, Body::Command(command))) = records.last() else { panic!("{records:?}") };
         assert_eq!((command.level, command.via), (2, Via::Command));
         assert!(command.by > 0 && command.text > 0);
-    }
-
-    #[test]
-    fn a_raise_that_is_in_force_is_not_given_again() {
-        let orders = Orders::default();
-        orders.raise(order(2, "", "KILL"), Via::File);
-        orders.raise(order(2, "", "KILL"), Via::File);
-        assert!(orders.is_pending() && orders.take().is_some());
-        let step = LevelStep { level: 2, ..LevelStep::default() };
-        let mut kept = None;
-        assert!(orders.reached(Seq(9), &step, |what| kept = Some(what.clone())).is_some());
-        assert_eq!(kept.map(|kept| (kept.level, kept.reason)), Some((2, "KILL".to_owned())));
-        orders.raise(order(2, "", "KILL"), Via::File);
-        assert!(orders.take().is_none() && !orders.is_pending());
     }
 }

@@ -364,7 +364,8 @@ impl Done {
             if wanted.is_attended {
                 let orders = Arc::new(Orders::default());
                 watch.take_orders(&orders, &cli.data_dir)?;
-                _listener = Listener::start(&cli.data_dir, &orders, session.level()?)?;
+                let stands = (session.level()?, session.bound.level_takes_two());
+                _listener = Listener::start(&cli.data_dir, &orders, stands)?;
                 paced = Paced::new(source, wanted.speed, watch.signals(), orders);
                 source = &mut paced;
             }

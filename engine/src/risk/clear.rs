@@ -4,7 +4,8 @@
 //! condition is true is cleared with an allowance only, a limit in place of the compared one, above
 //! what is observed now. It is in force for the rest of the period of the measure, the day or the
 //! week, or until it is changed. A name may be that of several latches, one an instrument or a
-//! block: all that are armed are cleared, or none.
+//! block: all that are armed are cleared, or none. An allowance for a latch of a hard block takes
+//! two people.
 
 use dsl::evaluate::Period;
 use dsl::typed::Effect;
@@ -32,7 +33,15 @@ impl<G: Given> Risk<G> {
     /// Clears the latches of a name, or says why not.
     pub(super) fn clear(&mut self, event: &Event, cleared: &LatchCleared, out: &mut Out) {
         self.changed(event, out);
-        let mut step = self.latches.may_clear(&self.blocks, cleared, (&self.days, self.now));
+        let (mut step, hard) =
+            self.latches.may_clear(&self.blocks, cleared, (&self.days, self.now));
+        if step.result == ClearResult::Cleared && cleared.allows && hard {
+            // Its unit is the latch's, or it could not be allowed.
+            let act = (i128::from(cleared.name) << 64) | i128::from(cleared.allow);
+            if !self.allowing.agree(act, cleared.by, self.now) {
+                step.result = ClearResult::Asked;
+            }
+        }
         if step.result == ClearResult::Cleared {
             let Self { latches, blocks, .. } = self;
             latches.clear(blocks, cleared, &mut |transition| transition.tell(event, out));
@@ -73,17 +82,19 @@ impl<G: Given> Risk<G> {
 }
 
 impl Latches {
-    /// Returns what clearing the latches of a name would come to.
+    /// Returns what clearing the latches of a name would come to, and whether one of them is of a
+    /// hard block.
     fn may_clear(
         &self,
         blocks: &Blocks,
         cleared: &LatchCleared,
         (days, now): (&DaySetup, Nanos),
-    ) -> ClearStep {
+    ) -> (ClearStep, bool) {
         let mut step = ClearStep { result: ClearResult::NotArmed, ..ClearStep::default() };
+        let mut hard = false;
         if cleared.by == 0 || cleared.text == 0 {
             step.result = ClearResult::Unsigned;
-            return step;
+            return (step, hard);
         }
         for slot in self.slots.iter().filter(|slot| slot.is_named(blocks, cleared.name)) {
             step.code = slot.code;
@@ -94,6 +105,7 @@ impl Latches {
             let Some((block, registers)) = blocks.get(index).and_then(|b| b.get(nth)) else {
                 continue;
             };
+            hard |= block.hard;
             let (observed, limit) = block.code.latch_values(latch, registers).unwrap_or_default();
             let limit = slot.allowed.unwrap_or(limit);
             (step.observed, step.limit, step.allowed) = (observed, limit, limit);
@@ -101,23 +113,23 @@ impl Latches {
             if !cleared.allows {
                 if slot.last {
                     step.result = ClearResult::StillTrue;
-                    return step;
+                    return (step, hard);
                 }
                 continue;
             }
             let allows = block.code.latches().get(latch).and_then(|code| code.allows);
             let Some(allows) = allows.filter(|allows| allows.money == cleared.money) else {
                 step.result = ClearResult::NoLimit;
-                return step;
+                return (step, hard);
             };
             // What is not known is not above anything.
             if block.code.latch_against(latch, registers, cleared.allow) != Truth::False {
                 step.result = ClearResult::StillTrue;
-                return step;
+                return (step, hard);
             }
             (step.allowed, step.until) = (cleared.allow, end_of(allows.period, days, now));
         }
-        step
+        (step, hard)
     }
 
     /// Clears the latches of a name that are armed.

@@ -9,7 +9,7 @@ use model::reject::{Code, Reject};
 
 use super::Risk;
 use super::given::Given;
-use crate::levels::{self, BACKOFF_NS, HALT};
+use crate::levels::{self, BACKOFF_NS, HALT, Taken};
 use crate::portfolio::{as_qty, at, instrument_id};
 use crate::stage::Out;
 
@@ -17,10 +17,17 @@ impl<G: Given> Risk<G> {
     /// Sets the level. From halt on, everything that is open is cancelled at once.
     pub(super) fn command(&mut self, event: &Event, command: &Command, out: &mut Out) {
         let before = self.outside.levels.level();
-        let set = self.outside.levels.set(command);
-        self.tell_step(event, Step::Set, out);
-        if !set {
-            return;
+        match self.outside.levels.set(command, self.now) {
+            Taken::Set => self.tell_step(event, Step::Set, out),
+            Taken::Asked => {
+                let by = (command.by, command.via);
+                self.tell_step_by(event, (Step::Asked, by), out);
+                return;
+            }
+            Taken::Refused => {
+                self.tell_step(event, Step::Set, out);
+                return;
+            }
         }
         if command.level >= HALT {
             let code = Code::from(Reject::LevelHalt);
@@ -52,11 +59,16 @@ impl<G: Given> Risk<G> {
         }
     }
 
+    /// Tells a step of the level in force.
     fn tell_step(&self, event: &Event, step: Step, out: &mut Out) {
+        let levels = &self.outside.levels;
+        self.tell_step_by(event, (step, (levels.by(), levels.via())), out);
+    }
+
+    fn tell_step_by(&self, event: &Event, (step, (by, via)): (Step, (u16, Via)), out: &mut Out) {
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let (open, held) = (count(self.portfolio.open().len()), count(self.held()));
-        let levels = &self.outside.levels;
-        let (level, by, via) = (levels.level(), levels.by(), levels.via());
+        let level = self.outside.levels.level();
         Self::emit(event, NO_INSTRUMENT, &LevelStep { open, held, by, level, step, via }, out);
     }
 

@@ -42,8 +42,8 @@ pub(super) struct Outside<G> {
 
 impl<G> Outside<G> {
     /// Returns what a session begins with.
-    pub(super) fn of(given: G, instruments: usize) -> Self {
-        Self { given, levels: Levels::new(instruments) }
+    pub(super) fn of(given: G, levels: Levels) -> Self {
+        Self { given, levels }
     }
 }
 

@@ -123,8 +123,8 @@ enum_fields! {
     DoneReason { Filled, Cancelled, Expired, Rejected }
     CancelReason { Strategy, Ttl, Latch, Shutdown, Level }
     Via { Engine, Command, File, Signal, Stored, Rule }
-    Step { Set, NoneOpen, Flat }
-    ClearResult { Cleared, NotArmed, StillTrue, NoLimit, Unsigned }
+    Step { Set, NoneOpen, Flat, Asked }
+    ClearResult { Cleared, NotArmed, StillTrue, NoLimit, Unsigned, Asked }
     FeedStatus { Synced, Gap, Stale, Resync }
     InputFault {
         Malformed, OffGrid, NotPositive, TooLarge, UnknownSymbol, Gap, OutOfOrder, ClockBack,

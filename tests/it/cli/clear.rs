@@ -13,7 +13,11 @@ use super::level::{engine, proved, records, session_under};
 const LOST: &str = "reduce_only LOST until manual when account.drawdown >= 1bps";
 
 fn clear(folder: &Path, code: &str, allow: &[&str]) -> Ran {
-    let words = ["clear", code, "--by", "ann", "--reason", "seen", "--json"];
+    clear_by(folder, "ann", code, allow)
+}
+
+fn clear_by(folder: &Path, who: &str, code: &str, allow: &[&str]) -> Ran {
+    let words = ["clear", code, "--by", who, "--reason", "seen", "--json"];
     run(folder, &[&words, allow].concat())
 }
 
@@ -65,7 +69,13 @@ fn a_latch_is_cleared_by_a_person_and_with_an_allowance_where_it_is_still_true()
 
         // Room for some more orders; then it arms anew, by what was allowed.
         let points = (value * 10_000.0).ceil() + 3.0;
-        let ran = clear(folder, "LOST", &["--allow", &format!("{points}bps")]);
+        let allow = format!("{points}bps");
+        let allow = ["--allow", &allow];
+        // The block is hard: it takes two.
+        refused(folder, "LOST", &allow, "another person has to allow the same");
+        refused(folder, "LOST", &allow, "another person has to allow the same");
+        assert_eq!(transitions(folder).len(), 1, "one person allowed it");
+        let ran = clear_by(folder, "bob", "LOST", &allow);
         let done = ran.json();
         assert_eq!(ran.code, Some(0), "{ran:?}");
         let limit = done["allowed"].as_str().unwrap();
@@ -92,7 +102,10 @@ fn a_latch_is_cleared_by_a_person_and_with_an_allowance_where_it_is_still_true()
         assert!(enters(*at, *again) > 0, "what was allowed let nothing pass");
         let steps = records(folder, "ClearStep");
         let results: Vec<&str> = steps.iter().map(|one| one["result"].as_str().unwrap()).collect();
-        assert_eq!(results, ["NotArmed", "StillTrue", "NoLimit", "StillTrue", "Cleared"]);
+        assert_eq!(
+            results,
+            ["NotArmed", "StillTrue", "NoLimit", "StillTrue", "Asked", "Asked", "Cleared"]
+        );
     }
 }
 
@@ -101,4 +114,28 @@ fn where_no_session_runs_nothing_is_cleared() {
     let folder = tempfile::tempdir().unwrap();
     let ran = clear(folder.path(), "LOST", &[]);
     assert!(ran.code == Some(2) && ran.stderr.contains("no session runs"), "{ran:?}");
+}
+
+/// docs/kill-switch.md as its reader follows it, on a session under hard rules that read the level.
+#[test]
+fn the_commands_of_the_page_do_what_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let rules = format!("deny HALTED when control.level >= 2\n  {LOST}");
+    let mut child = session_under(folder, "fused", "20s", &rules.replace("LOST", "DAILY_DRAWDOWN"));
+    until(&mut child, "the latch", || !records(folder, "LatchChanged").is_empty());
+    let page = std::fs::read_to_string(tests::root().join("docs/kill-switch.md")).unwrap();
+    let blocks = page.split("```").filter_map(|piece| piece.strip_prefix("sh\n"));
+    let typed: Vec<&str> = blocks.flat_map(str::lines).collect();
+    let programs = tests::program::path().parent().unwrap().to_owned();
+    let shell = |line: &&str| {
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", line]).current_dir(folder).env_remove("SLUICE_DATA_DIR");
+        shell.env("PATH", programs.as_os_str()).status().unwrap().code().unwrap()
+    };
+    let codes: Vec<i32> = typed.iter().map(shell).collect();
+    // Two raise; one lowers alone and is told so, the other one does. The latch is still true; an
+    // allowance takes two people too.
+    assert_eq!(codes, [0, 0, 1, 0, 1, 1, 0], "{typed:#?}");
+    proved(child, folder);
 }

@@ -83,7 +83,7 @@ fn levels_are_enforced_journaled_and_replayed() {
         let folder = folder.path();
         let mut child = session(folder, topology);
         let halt = commanded(folder, "level 2");
-        for field in ["level", "by", "seq", "open_orders", "positions"] {
+        for field in ["level", "asked", "by", "seq", "open_orders", "positions"] {
             assert!(halt.get(field).is_some(), "{field} of {halt}");
         }
         let refused = engine(folder, "level 1");
@@ -131,6 +131,41 @@ fn levels_are_enforced_journaled_and_replayed() {
         assert!(commands.iter().all(|command| command["via"] == "Command"), "{commands:?}");
         assert_eq!((&commands[0]["by"], &commands[1]["level"]), (&0.into(), &3.into()));
         assert_eq!(commands[1]["by"], commands[2]["by"]);
+    }
+}
+
+#[test]
+fn what_a_hard_block_reads_takes_two_people_to_lower() {
+    for topology in ["fused", "split"] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let mut child =
+            session_under(folder, topology, "10m", "deny HALTED when control.level >= 2");
+        commanded(folder, "level 2");
+        let asks = |who: &str, level: u8| {
+            let ran = engine(folder, &format!("level {level} --by {who} --reason seen --json"));
+            (ran.code, ran.json())
+        };
+        for _ in 0..2 {
+            let (code, answer) = asks("ann", 0);
+            assert_eq!(code, Some(1), "one person lowered it: {answer}");
+            assert_eq!((&answer["level"], &answer["asked"]), (&2.into(), &0.into()), "{answer}");
+        }
+        let (code, answer) = asks("bob", 1);
+        assert_eq!((code, &answer["asked"]), (Some(1), &1.into()), "not the same: {answer}");
+        let said = engine(folder, "level 0 --by ann --reason seen");
+        assert!(said.code == Some(1) && said.stdout.contains("takes another person"), "{said:?}");
+        let (code, answer) = asks("bob", 0);
+        assert_eq!((code, &answer["level"], &answer["asked"]), (Some(0), &0.into(), &Value::Null));
+        assert_eq!(kept(&mut child, folder, 0)["by"], "bob");
+        proved(child, folder);
+        let steps = records(folder, "LevelStep");
+        let steps: Vec<String> = steps
+            .iter()
+            .map(|step| format!("{} {}", step["level"], step["step"].as_str().unwrap()))
+            .filter(|step| step != "2 NoneOpen")
+            .collect();
+        assert_eq!(steps, ["2 Set", "2 Asked", "2 Asked", "2 Asked", "2 Asked", "0 Set"]);
     }
 }
 
@@ -214,6 +249,14 @@ fn a_level_survives_the_session_until_a_person_lowers_it() {
     assert!(commands.len() == 1 && commands[0]["via"] == "Stored", "{commands:?}");
     assert_eq!(engine(folder, "replay J --json").json()["equal"], true);
     commanded(folder, "level 0 --by ann --reason back");
+    // The shipped limits are hard and read the level: for them one person is not enough.
+    let still = engine(folder, "demo --seconds 300 --json --journal none");
+    assert!(still.stderr.contains("at level 2") && still.stderr.contains("ann alone"), "{still:?}");
+    assert_eq!(still.json()["orders"], 0);
+    let alone = engine(folder, "level 0 --by ann --reason back");
+    assert!(alone.code == Some(0) && alone.stdout.contains("unless another person"), "{alone:?}");
+    let both = engine(folder, "level 0 --by bob --reason back");
+    assert!(both.code == Some(0) && !both.stdout.contains("another person"), "{both:?}");
     let free = engine(folder, "demo --seconds 300 --json --journal none").json();
     assert!(free["orders"].as_u64() > Some(0), "{free}");
     // What is unknown is not taken for none.
@@ -244,6 +287,7 @@ fn a_session_that_was_killed_under_orders_goes_on() {
     assert!(other.code == Some(0) && other.stderr.contains("starts at level 1"), "{other:?}");
     // Lowered while none runs: what the journal of the killed one says is higher, and holds.
     commanded(folder, "level 0 --by ann --reason back");
+    commanded(folder, "level 0 --by bob --reason back");
     let again = engine(folder, "demo --seconds 3600 --resume J --journal M --json");
     assert!(again.code == Some(0) && again.stderr.contains("goes on at level 1"), "{again:?}");
     // The shipped limits read the level too, and are named first.

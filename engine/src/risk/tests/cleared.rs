@@ -13,9 +13,13 @@ const PERCENT: i64 = 10_000_000;
 
 impl Desk {
     fn clear(&mut self, allow: Option<i64>) -> ClearStep {
+        self.clear_by(7, allow)
+    }
+
+    fn clear_by(&mut self, by: u16, allow: Option<i64>) -> ClearStep {
         let name = name_of("LOST");
         let (allows, allow) = (allow.is_some(), allow.unwrap_or(0));
-        self.send(&LatchCleared { allow, name, text: 1, by: 7, allows, money: false });
+        self.send(&LatchCleared { allow, name, text: 1, by, allows, money: false });
         let step = self.out.events().iter().find_map(|event| match event.body() {
             Body::ClearStep(step) => Some(step),
             _ => None,
@@ -94,4 +98,23 @@ fn a_latch_is_cleared_by_a_person_with_a_reason_and_in_its_own_unit() {
     // A loss that is over needs no allowance.
     desk.quote(349_000);
     assert_eq!(desk.clear(None).result, ClearResult::Cleared);
+}
+
+#[test]
+fn an_allowance_of_a_hard_block_takes_two_people_and_its_end_one() {
+    let mut desk = Desk::new(&RULES.replace("soft", "hard"), 1_000);
+    desk.quote(350_000);
+    assert_eq!(desk.ask(Side::Buy, 20, 350_000), yes(20, ""));
+    desk.filled(Side::Buy, 20, 350_000);
+    desk.quote(330_000);
+    for (by, percent) in [(7, 6), (7, 6), (8, 7), (7, 6)] {
+        assert_eq!(desk.clear_by(by, Some(percent * PERCENT)).result, ClearResult::Asked);
+        assert_eq!(desk.latches(), [], "one person allowed {percent} %");
+    }
+    assert_eq!(desk.clear_by(8, Some(6 * PERCENT)).result, ClearResult::Cleared);
+    assert_eq!(desk.ask(Side::Buy, 1, 330_000), yes(1, ""));
+    desk.quote(310_000);
+    assert_eq!(desk.armed_by(), Some(6 * PERCENT));
+    desk.quote(349_000);
+    assert_eq!(desk.clear_by(7, None).result, ClearResult::Cleared, "it is over: nothing loosens");
 }
