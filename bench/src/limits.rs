@@ -148,6 +148,7 @@ impl Facts for World {
             Field::FeedAge => narrow(self.age_ns),
             // Named one by one, as in the engine: a rest of fields would be one test more a fact.
             Field::AccountExposureAfter
+            | Field::AccountNetExposure
             | Field::AccountLocked
             | Field::AccountTotal
             | Field::AccountWeekLoss

@@ -56,6 +56,8 @@ pub enum Type {
     Pays,
     /// Money at 1e-9 in the asset named as the argument.
     Named,
+    /// Money at 1e-9 in the reporting asset: what is of the asset named as the argument.
+    Worth,
     /// The asset that the order pays with: only as an argument.
     Asset,
     /// Nanoseconds.
@@ -64,6 +66,14 @@ pub enum Type {
     Time,
     /// One of a list of words; stored as its index in the list.
     Word(&'static [&'static str]),
+}
+
+impl Type {
+    /// Tells whether a field is read with an asset as its argument.
+    #[must_use]
+    pub fn takes_asset(self) -> bool {
+        matches!(self, Self::Named | Self::Worth)
+    }
 }
 
 /// One row of the table.
@@ -138,6 +148,7 @@ fields! {
     AccountMarginRatio "account.margin_ratio" Type::Share, Risk, Always, Nothing, true, "maintenance margin over margin balance; 0 when flat or on cash";
     AccountExposure "account.exposure" Type::Reporting, Risk, Always, Nothing, true, "sum of symbol exposures, open orders included";
     AccountExposureAfter "account.exposure_after" Type::Reporting, Risk, FinalOrder, Nothing, true, "exposure with this order at its final quantity";
+    AccountNetExposure "account.net_exposure" Type::Worth, Risk, Always, Nothing, true, "signed quantity of an asset over all accounts and instruments, at its mark";
     AccountFree "account.free" Type::Named, Risk, Always, Nothing, false, "free amount of an asset in the order's account";
     AccountLocked "account.locked" Type::Named, Risk, Always, Nothing, false, "amount of an asset that open orders hold";
     AccountTotal "account.total" Type::Named, Risk, Always, Nothing, false, "amount of an asset held";

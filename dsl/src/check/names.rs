@@ -14,7 +14,7 @@ pub(crate) enum Owner {
 }
 
 /// Fields of the language that this version does not answer. A rule that reads one is refused.
-const LATER_FIELDS: &str = "account.net_exposure order.post_only order.strength \
+const LATER_FIELDS: &str = "order.post_only order.strength \
     venue.symbol_state venue.budget_left venue.circuit";
 
 /// Functions of the language that this version does not compute.

@@ -163,6 +163,7 @@ impl Typing<'_, '_> {
             }
             (None, args) => {
                 let (asset, argument) = self.asset_argument(info, args.unwrap_or(&[]), span)?;
+                let asset = if info.ty == Type::Worth { Asset::Reporting } else { asset };
                 (Unit::Money(asset), Some(argument))
             }
         };

@@ -84,7 +84,7 @@ pub fn form_of(info: &FieldInfo) -> Option<Form> {
         Type::Share => Form::Share,
         Type::Bool => Form::Bool,
         Type::Price | Type::Mark | Type::PriceRatio | Type::Qty => Form::Number,
-        Type::Reporting | Type::Quote | Type::Pays | Type::Named => Form::Money,
+        Type::Reporting | Type::Quote | Type::Pays | Type::Named | Type::Worth => Form::Money,
         Type::Duration => Form::Duration,
         Type::Time => Form::Time,
         Type::Word(list) => Form::Word(list),

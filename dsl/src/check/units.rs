@@ -133,7 +133,7 @@ pub(crate) fn of_field(info: &FieldInfo) -> Option<Unit> {
         Type::Duration => Unit::Duration,
         Type::Time => Unit::Time,
         Type::Word(list) => Unit::Word(list),
-        Type::Named | Type::Asset => return None,
+        Type::Named | Type::Worth | Type::Asset => return None,
     })
 }
 

@@ -465,7 +465,7 @@ impl<'a> Lower<'a> {
             }
             // Of two numbers at one scale: an average price is money over a quantity, both at 1e-9.
             Type::Share | Type::PriceRatio => return self.ratio(field),
-            Type::Named => return self.amount(field, asset, span),
+            Type::Named | Type::Worth => return self.amount(field, asset, span),
             // Only an argument, never a value: the checker refuses it elsewhere.
             Type::Asset => return self.na(Cause::Missing),
         };

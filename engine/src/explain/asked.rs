@@ -272,8 +272,10 @@ impl Asked {
         }
         let info = field.info();
         let name = match (info.ty, asset) {
-            (Type::Named, None) => format!("{}(order.pays)", info.name),
-            (Type::Named, Some(asset)) => format!("{}({})", info.name, look.asset(asset)),
+            (Type::Named | Type::Worth, None) => format!("{}(order.pays)", info.name),
+            (Type::Named | Type::Worth, Some(asset)) => {
+                format!("{}({})", info.name, look.asset(asset))
+            }
             _ => info.name.to_owned(),
         };
         self.terms.push((name, String::new(), From::Field(self.fields.len())));

@@ -67,7 +67,9 @@ impl Words<'_> {
                 Some(price) => format_trimmed(price, MONEY_SCALE),
                 None => unknown(read.under),
             },
-            Type::Reporting => format!("{} {}", decimals(MONEY_SCALE), self.reporting),
+            Type::Reporting | Type::Worth => {
+                format!("{} {}", decimals(MONEY_SCALE), self.reporting)
+            }
             Type::Quote => format!("{} {}", decimals(MONEY_SCALE), self.quote()),
             // The asset stands in the name.
             Type::Pays | Type::Named => decimals(MONEY_SCALE),

@@ -140,6 +140,34 @@ impl Portfolio {
         mul_div(worth.0, to.under, to.over, Rounding::Ceil).map(Money)
     }
 
+    /// Returns the signed quantity of an asset over all accounts and instruments, at its mark, in
+    /// the reporting asset, rounded away from zero; `None` while a mark or rate it needs is missing.
+    /// The mark is that of the first instrument with this base; money has its rate alone.
+    #[must_use]
+    pub fn net_exposure(&self, asset: AssetId, view: &View<'_>) -> Option<Money> {
+        let cash = self.live.assets.iter().find(|(known, _)| *known == asset);
+        let mut net = cash.map_or(0, |(_, cash)| cash.0);
+        let mut priced = None;
+        for (key, book) in self.accounts.iter().enumerate() {
+            let (pricer, position) = (*self.pricer_of.get(key)?, self.positions.get(key)?);
+            if self.assets(pricer).0 == asset && !book.is_money {
+                priced = priced.or(Some(pricer));
+                net = net.checked_add(position.qty.0)?;
+            }
+        }
+        if net == 0 {
+            return Some(Money::ZERO);
+        }
+        let worth = match priced {
+            Some(pricer) => {
+                let worth = Money(worth_of(Money(net), pricer, view)?);
+                self.rates.rate(self.assets(pricer).1, view)?.of(worth, Rounding::Ceil)?
+            }
+            None => self.rates.rate(asset, view)?.of(Money(net.checked_abs()?), Rounding::Ceil)?,
+        };
+        Some(if net < 0 { Money(worth.0.checked_neg()?) } else { worth })
+    }
+
     /// Returns `|P| * m` of a position key, rounded up.
     pub(super) fn held_value(&self, key: usize, view: &View<'_>) -> Option<i128> {
         worth_of(self.positions.get(key)?.qty, *self.pricer_of.get(key)?, view)

@@ -173,7 +173,7 @@ impl<G: Given> RiskFacts<'_, G> {
         if !G::STATES {
             return None;
         }
-        let named = input.field.info().ty == dsl::schema::Type::Named && input.asset.is_none();
+        let named = input.field.info().ty.takes_asset() && input.asset.is_none();
         let asset = if named { Some(self.pays()) } else { input.asset };
         self.outside.given.read(&Input { asset, ..*input }, self.id)
     }
@@ -260,6 +260,10 @@ impl<G: Given> Facts for RiskFacts<'_, G> {
             Field::AccountExposureAfter => {
                 let order = self.order.map(|order| &order.open);
                 money(self.portfolio.exposure(order, &self.view))
+            }
+            Field::AccountNetExposure => {
+                let asset = asset.unwrap_or_else(|| self.pays());
+                money(self.portfolio.net_exposure(asset, &self.view))
             }
             Field::AccountFree | Field::AccountLocked | Field::AccountTotal => {
                 self.account(field, asset)

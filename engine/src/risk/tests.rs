@@ -693,3 +693,20 @@ fn rules_read_what_a_strategy_has_and_how_near_its_end_is() {
     desk.quote(345_000);
     assert_eq!(desk.ask(Side::Buy, 1, 345_000), yes(1, ""), "1,000 less 40");
 }
+
+#[test]
+fn net_exposure_is_read_by_asset() {
+    let mut desk = Desk::new(
+        "risk r soft { applies to all
+            deny NET when account.net_exposure(BTC) >= 700 USDT unless order.reduces }",
+        1_000,
+    );
+    desk.quote(350_000);
+    assert_eq!(desk.ask(Side::Buy, 20, 350_000), yes(20, ""));
+    desk.filled(Side::Buy, 20, 350_000);
+    // 0.020 at 35,000.0 are 700.
+    assert_eq!(desk.ask(Side::Buy, 1, 350_000), no("NET"));
+    assert_eq!(desk.ask(Side::Sell, 1, 350_000), yes(1, ""));
+    desk.quote(349_000);
+    assert_eq!(desk.ask(Side::Buy, 1, 349_000), yes(1, ""));
+}

@@ -63,6 +63,7 @@ impl Stated {
             | Type::Quote
             | Type::Pays
             | Type::Named
+            | Type::Worth
             | Type::Asset => MONEY_SCALE,
         };
         let (value, named) = value(written, decimals, info.ty)?;

@@ -644,6 +644,28 @@ impl Books {
         Some(sum)
     }
 
+    /// Everything of an asset, at the mark of its first market, else at its rate.
+    fn net_exposure(&self, asset: usize) -> Option<Exact> {
+        let mut net = self.transit[asset].clone();
+        for account in (0..ACCOUNTS.len()).filter(|at| cash_key(*at, asset).is_none()) {
+            net += self.usable(account, asset);
+        }
+        let of_it: Vec<usize> =
+            self.held.keys().copied().filter(|at| assets_of(*at).0 == asset).collect();
+        net += of_it.iter().map(|at| self.held[at].qty.clone()).sum::<Exact>();
+        if net == zero() {
+            return Some(zero());
+        }
+        let worth = match of_it.first() {
+            Some(at) => {
+                let worth = up(&(abs(&net) * self.mark(*at, 10)?));
+                up(&(worth * self.rate(assets_of(*at).1, false)?))
+            }
+            None => up(&(abs(&net) * self.rate(asset, false)?)),
+        };
+        Some(if net < zero() { -worth } else { worth })
+    }
+
     /// Returns every figure by name, as text; `na` where it is unknown.
     pub(super) fn figures(&self) -> Vec<(String, String)> {
         let mut told: Vec<(String, String)> = Vec::new();
@@ -657,6 +679,9 @@ impl Books {
         }
         tell("equity".into(), self.bases.now.clone());
         tell("exposure".into(), self.exposure());
+        for (asset, name) in ASSETS.iter().enumerate() {
+            tell(format!("net {name}"), self.net_exposure(asset));
+        }
         tell("fees".into(), Some(self.fees.clone()));
         tell("funding".into(), Some(self.funding.clone()));
         tell("capital s1".into(), self.capital(0));

@@ -479,6 +479,10 @@ impl World {
         let measures = portfolio.measures();
         money("equity".into(), measures.equity());
         money("exposure".into(), portfolio.exposure(None, &view));
+        for (asset, asset_name) in (0_u16..).zip(ASSETS) {
+            let net = portfolio.net_exposure(AssetId(asset), &view);
+            money(format!("net {asset_name}"), net);
+        }
         money("fees".into(), Some(portfolio.fees()));
         money("funding".into(), Some(portfolio.funding()));
         for (id, name) in [(StrategyId(0), "s1"), (StrategyId(1), "s2")] {
