@@ -1,5 +1,5 @@
-//! The generated market on a schedule: messages are released at a constant rate, whether or not the
-//! engine is ready, and latency counts from when each was due.
+//! The generated market on a schedule: messages are released at even distances or as a Poisson
+//! process, whether or not the engine is ready, and latency counts from when each was due.
 //!
 //! A message is generated while its predecessor's successor waits for its turn, so what is timed is
 //! feed, the stages, the gate and the journal, and not the generator. A rate that is not achieved
@@ -11,7 +11,7 @@ use anyhow::{Context, ensure};
 
 use engine::latency::meter::Basis;
 use engine::latency::{Counter, Interval, Latencies, Measure, Row};
-use engine::open_loop::{Achieved, OpenLoop};
+use engine::open_loop::{Achieved, Arrivals, OpenLoop};
 use engine::session::ToTheEnd;
 use engine::session::journaled::{JournalSpec, SEGMENT_BYTES, run as run_session};
 use engine::source::{Message, Progress, Source};
@@ -69,13 +69,17 @@ impl<S: Source> Source for Ahead<S> {
 ///
 /// # Errors
 /// The session fails, or does too little to be measured.
-pub fn run(rate: u64, seconds: u64, journal: Option<&Path>) -> anyhow::Result<Outcome> {
+pub fn run(
+    (rate, seconds): (u64, u64),
+    arrivals: Arrivals,
+    journal: Option<&Path>,
+) -> anyhow::Result<Outcome> {
     let count = rate.checked_mul(seconds).context("a number of messages")?;
     let (mut session, market) = session::generated(count)?;
     let counter = Counter::nanoseconds(clock::monotonic_ns);
     session.measure = Some(Measure { counter, basis: Basis::Intended, every: 1, collector: None });
     let ahead = Ahead { source: market, next: Message::default(), is_full: false };
-    let mut source = OpenLoop::new(ahead, counter, rate, count);
+    let mut source = OpenLoop::new(ahead, counter, arrivals, (rate, count));
     let spec = journal.map(|dir| JournalSpec {
         dir: dir.to_owned(),
         segment_bytes: SEGMENT_BYTES,
@@ -123,7 +127,8 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         for journal in [None, Some(scratch.path().join("journal"))] {
             // No rate is asserted: a busy host may not keep it.
-            let outcome = run(20_000, 1, journal.as_deref()).unwrap();
+            let arrivals = Arrivals::Poisson { seed: 1 };
+            let outcome = run((20_000, 1), arrivals, journal.as_deref()).unwrap();
             assert_eq!(outcome.achieved.released, 20_000);
             assert!(outcome.tick_to_intent.count > 0 && outcome.tick_quiet.count > 15_000);
             assert!(outcome.tick_to_intent.max >= outcome.tick_to_intent.p50);

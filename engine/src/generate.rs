@@ -16,13 +16,12 @@ use model::num::Qty;
 use model::order::{FeedStatus, Side};
 use model::time::{Nanos, SECOND_NS};
 
+use crate::draw::Draw;
 use crate::setup::{Carried, SourceSetup};
 use crate::source::{Message, Progress, Source};
 
 /// The book of one instrument, as messages change it.
 mod depth;
-/// What is drawn.
-mod draw;
 /// The instruments.
 mod listing;
 /// Prices of coins.
@@ -31,7 +30,6 @@ mod price;
 mod script;
 
 use depth::Depth;
-use draw::Draw;
 use listing::{LISTINGS, Listing};
 use price::{Prices, STEP_NS};
 use script::{Happening, Script};

@@ -16,6 +16,8 @@
 pub mod alarm;
 /// Acts that take two people.
 pub mod approval;
+/// Numbers that are drawn.
+mod draw;
 /// The execution stage: approved signals to orders.
 pub mod execution;
 /// Refusals with the terms that they were made of.

@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use serde_json::json;
 
 use bench::backtest::{Backtest, Figures};
@@ -17,6 +17,7 @@ use bench::compare::{Compared, Spread};
 use bench::host::{self, Host};
 use bench::table::{self, Goal, Row, Unit};
 use bench::{appending, hop, limits, memory, open_loop, parsing, session};
+use engine::open_loop::Arrivals;
 
 /// Where the recorded data lies when nothing else is said: beside the checkout.
 const DATA_DEFAULT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
@@ -53,6 +54,18 @@ struct Args {
     /// Length of each run on a schedule.
     #[arg(long, default_value_t = 30)]
     seconds: u64,
+    /// How the messages of those runs come.
+    #[arg(long, value_enum, default_value = "even")]
+    arrivals: Arriving,
+}
+
+/// How messages come.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Arriving {
+    /// At even distances.
+    Even,
+    /// As a Poisson process.
+    Poisson,
 }
 
 const GROUPS: [&str; 7] = ["backtest", "memory", "hop", "limits", "journal", "parts", "open_loop"];
@@ -290,10 +303,15 @@ fn scheduled(args: &Args, scratch: &Path) -> anyhow::Result<Vec<Row>> {
         one(open_loop::hiccup_ns(1_000).saturating_mul(1_000)),
         Goal::None,
     )];
+    let (arrivals, how) = match args.arrivals {
+        Arriving::Even => (Arrivals::Even, ""),
+        Arriving::Poisson => (Arrivals::Poisson { seed: 1 }, "Poisson, "),
+    };
     for rate in open_loop::RATES {
         for journaled in [false, true] {
             let dir = scratch.join(format!("open-loop-{rate}"));
-            let found = open_loop::run(rate, args.seconds, journaled.then_some(dir.as_path()))?;
+            let journal = journaled.then_some(dir.as_path());
+            let found = open_loop::run((rate, args.seconds), arrivals, journal)?;
             if journaled {
                 std::fs::remove_dir_all(&dir)?;
             }
@@ -301,7 +319,7 @@ fn scheduled(args: &Args, scratch: &Path) -> anyhow::Result<Vec<Row>> {
             // Below it the latencies are those of a queue that grows.
             let least = rate.saturating_mul(999) / 1_000;
             rows.push(row(
-                format!("open loop, {} messages/s, {with}", table::grouped(rate)),
+                format!("open loop, {how}{} messages/s, {with}", table::grouped(rate)),
                 Unit::PerSecond,
                 one(found.achieved.rate_milli / 1_000),
                 Goal::AtLeast(least),

@@ -9,8 +9,8 @@ use model::num::{Price, Qty};
 use model::order::Side;
 use model::time::Nanos;
 
-use super::draw::Draw;
 use super::listing::Listing;
+use crate::draw::Draw;
 
 /// Levels of each side.
 pub(super) const LEVELS: usize = 10;

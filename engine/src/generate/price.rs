@@ -7,8 +7,8 @@
 
 use model::time::Nanos;
 
-use super::draw::{DEVIATION, Draw};
 use super::listing::Coin;
+use crate::draw::{DEVIATION, Draw};
 
 /// Prices move in steps of a tenth of a second.
 pub(super) const STEP_NS: i64 = 100_000_000;

@@ -3,7 +3,7 @@
 
 use model::time::{Nanos, SECOND_NS};
 
-use super::draw::Draw;
+use crate::draw::Draw;
 
 /// Something that an instrument's stream does at a known moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -37,10 +37,15 @@ impl Source for Endless {
     }
 }
 
+/// A schedule of 1,000 messages a second.
+fn even(count: u64) -> OpenLoop<Endless> {
+    OpenLoop::new(Endless, Counter::nanoseconds(look), Arrivals::Even, (1_000, count))
+}
+
 /// Runs a schedule of 1,000 messages a second; the message at `slow` takes 5 ms.
 fn run(count: u64, slow: u64) -> (Vec<u64>, Achieved) {
     NOW.with(|now| now.set(1_000));
-    let mut source = OpenLoop::new(Endless, Counter::nanoseconds(look), 1_000, count);
+    let mut source = even(count);
     let mut message = Message::default();
     let mut late = Vec::new();
     while source.peek().is_some() {
@@ -67,7 +72,7 @@ fn what_waits_behind_a_slow_message_counts_from_when_it_was_due() {
 fn a_schedule_that_was_not_kept_has_failed() {
     let (_, achieved) = run(100, 99);
     assert!(!achieved.met, "5 of 104 ms too late: {achieved:?}");
-    let mut short = OpenLoop::new(Endless, Counter::nanoseconds(look), 1_000, 5);
+    let mut short = even(5);
     assert_eq!(short.achieved(), None, "it has not ended");
     let mut message = Message::default();
     while short.peek().is_some() {

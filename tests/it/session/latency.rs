@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use engine::latency::meter::Basis;
 use engine::latency::{Counter, Interval, Latencies, Measure};
-use engine::open_loop::OpenLoop;
+use engine::open_loop::{Arrivals, OpenLoop};
 use engine::session::journaled::Ran;
 use engine::session::{Summary, ToTheEnd};
 use engine::source::{Message, Progress, Source};
@@ -159,7 +159,7 @@ fn scheduled(counter: Counter, basis: Basis, stall: fn()) -> Latencies {
     let (mut session, market) = generated(3, 3_600, defaults());
     session.measure = Some(Measure { counter, basis, every: 1, collector: None });
     let stalling = Stalling { source: market, every: STALL_EVERY, taken: 0, stalls: 0, stall };
-    let mut source = OpenLoop::new(stalling, counter, RATE, MESSAGES);
+    let mut source = OpenLoop::new(stalling, counter, Arrivals::Even, (RATE, MESSAGES));
     let run = |source: &mut dyn Source| {
         engine::session::journaled::run(&session, source, None, &fused(), &mut ToTheEnd).unwrap()
     };
