@@ -1,9 +1,10 @@
 //! Messages released on a schedule, whether or not the engine is ready for them, as a market does.
 //!
 //! A source that is read as fast as it goes hides every delay: who is late asks later for the next
-//! message, and nobody has waited. Here message *n* is due at its moment of a schedule by the wall clock,
-//! and its latency counts from then (`Source::intended`), whatever came before it. What decides
-//! is the data alone, times included, so a run on a schedule decides the same as one without.
+//! message, and nobody has waited. Here message *n* is due at its moment of a schedule by the wall
+//! clock, and its latency counts from then (`Source::intended`), whatever came before it. What
+//! decides is the data alone, times included, so a run on a schedule decides the same as one
+//! without.
 
 use model::time::Nanos;
 

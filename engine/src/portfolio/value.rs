@@ -141,8 +141,8 @@ impl Portfolio {
     }
 
     /// Returns the signed quantity of an asset over all accounts and instruments, at its mark, in
-    /// the reporting asset, rounded away from zero; `None` while a mark or rate it needs is missing.
-    /// The mark is that of the first instrument with this base; money has its rate alone.
+    /// the reporting asset, rounded away from zero; `None` while a mark or rate it needs is
+    /// missing. The mark is that of the first instrument with this base; money has its rate alone.
     #[must_use]
     pub fn net_exposure(&self, asset: AssetId, view: &View<'_>) -> Option<Money> {
         let cash = self.live.assets.iter().find(|(known, _)| *known == asset);

@@ -83,3 +83,21 @@ fn setup(instruments: &[Instrument]) -> Result<Setup, Failure> {
         money: MoneySetup::plain(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instruments_of_two_settlement_assets_are_checked_apart() {
+        let names = ["binance:BTC_USDT", "binanceus:BTC_USD"];
+        let names: Vec<Symbol> = names.iter().map(|name| Symbol::parse(name).unwrap()).collect();
+        let mut instruments = data::listed(&names).unwrap();
+        assert_eq!(setup(&instruments).unwrap().reporting, "USDT");
+        // The table settles this one in USDT; an entry need not.
+        instruments[1].settle = "USD".to_owned();
+        let refused = format!("{:?}", setup(&instruments).unwrap_err());
+        let says = "--symbol binanceus:BTC_USD: it is settled in USD, and the first in USDT";
+        assert!(refused.contains(says), "{refused}");
+    }
+}
