@@ -22,7 +22,8 @@ static ALLOCATOR: AllocDisabler = AllocDisabler;
 #[expect(clippy::disallowed_methods, reason = "tests find the recorded data by the environment")]
 fn folders() -> Option<(PathBuf, PathBuf)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let data = root.join(std::env::var("SLUICE_DATA").unwrap_or("../shared/data".to_owned()));
+    let named = std::env::var("SLUICE_DATA").ok().filter(|folder| !folder.is_empty());
+    let data = root.join(named.unwrap_or("../shared/data".to_owned()));
     let vectors = data.join("../vectors/binance");
     if vectors.is_dir() {
         return Some((data, vectors));

@@ -6,7 +6,8 @@ use super::*;
 #[expect(clippy::disallowed_methods, reason = "where recorded data lies is told to tests this way")]
 fn recorded() -> Option<PathBuf> {
     let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    let folder = root.join(std::env::var("SLUICE_DATA").unwrap_or("../shared/data".to_owned()));
+    let named = std::env::var("SLUICE_DATA").ok().filter(|folder| !folder.is_empty());
+    let folder = root.join(named.unwrap_or("../shared/data".to_owned()));
     if folder.is_dir() {
         return Some(folder);
     }
