@@ -332,6 +332,12 @@ Examples:
         #[arg(value_parser = clap::value_parser!(u8).range(0..=100))]
         coverage: Option<u8>,
     },
+    /// Explain the code of a finding.
+    #[command(after_help = "Example:\n  engine rules explain R0203")]
+    Explain {
+        /// The code, as findings show it.
+        code: String,
+    },
 }
 
 /// `engine journal`.

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use dsl::diagnostics::{Diagnostic, Severity};
+use dsl::check::codes;
+use dsl::diagnostics::{Diagnostic, Severity, nearest};
 use dsl::limits::FILE_BYTES_MAX;
 use dsl::span::Source;
 use engine::program;
@@ -96,7 +97,31 @@ pub(super) fn run(cli: &Cli, args: &RulesArgs) -> Result<Finding, Failure> {
     match &args.command {
         RulesCommand::Check { paths, symbol } => check(cli, paths, symbol),
         RulesCommand::Test { paths, coverage } => trial::run(cli, read(paths)?, *coverage),
+        RulesCommand::Explain { code } => explain(cli, code),
     }
+}
+
+fn explain(cli: &Cli, code: &str) -> Result<Finding, Failure> {
+    let asked = code.to_ascii_uppercase();
+    let Some((title, text)) = codes::explain(&asked) else {
+        let known = codes::CODES.iter().map(|(code, ..)| *code);
+        let near = nearest(&asked, known).map(|near| format!(" Did you mean {near}?"));
+        let (first, last) = (codes::CODES.first(), codes::CODES.last());
+        let end = |row: Option<&(&'static str, _, _)>| row.map_or("", |row| row.0);
+        return Err(Failure::usage(format!(
+            "explain {code}: there is no such code; codes of findings go from {} to {}.{}",
+            end(first),
+            end(last),
+            near.unwrap_or_default()
+        )));
+    };
+    if cli.json {
+        let told = serde_json::json!({ "code": asked, "title": title, "text": text });
+        show::out(&told.to_string());
+    } else {
+        show::out(&format!("{asked}: {title}\n\n{text}"));
+    }
+    Ok(Finding::Nothing)
 }
 
 fn check(cli: &Cli, paths: &[PathBuf], symbols: &[String]) -> Result<Finding, Failure> {

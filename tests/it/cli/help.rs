@@ -44,6 +44,7 @@ fn the_help_of_every_command_has_an_example() {
         "replay",
         "rules",
         "rules check",
+        "rules explain",
         "journal",
         "journal info",
         "journal verify",

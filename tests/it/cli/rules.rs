@@ -112,3 +112,21 @@ rules tried both ways: 0 of 1 (0.00 %)
     let told = tested(&path, &[]);
     assert_eq!((told.code, &told.json()["tests"][0]["found"]), (Some(1), &"approve qty 1".into()));
 }
+
+#[test]
+fn each_code_of_a_finding_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let explained = |code: &str, more: &[&str]| {
+        run(folder.path(), &[&["rules", "explain", code], more].concat())
+    };
+    let ran = explained("R0203", &[]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let (title, text) = ran.stdout.split_once("\n\n").unwrap();
+    assert!(title.starts_with("R0203: ") && text.len() > 40, "{}", ran.stdout);
+    let told = explained("r0203", &["--json"]).json();
+    assert_eq!(told["code"], "R0203");
+    assert!(ran.stdout.contains(told["text"].as_str().unwrap()), "{told}");
+    let none = explained("R203", &[]);
+    assert_eq!(none.code, Some(2), "{none:?}");
+    assert!(none.stderr.contains("Did you mean R0203?"), "{none:?}");
+}
