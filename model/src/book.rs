@@ -10,10 +10,10 @@ use crate::order::Side;
 
 use ladder::Ladder;
 
-/// Levels that are no more, by place.
-mod holes;
 /// One side.
 mod ladder;
+/// Quantities by key.
+mod window;
 
 /// LIMIT: levels kept on one side. Recorded spot books stay below 8,000; what is further from the
 /// touch than this many levels is dropped, worst first, and counted.

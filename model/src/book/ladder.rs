@@ -1,44 +1,32 @@
-//! One side of a book: a sorted run of levels, the best at its end.
+//! One side of a book: a window of keys about the best one, and the levels below it.
 //!
-//! A removed level stays in the run as a hole, because most prices come back, and a new level near
-//! a hole moves only what stands between the two. Where new levels found no hole near them, the run
-//! is spread out with holes between its levels. Keys and quantities are kept apart, so a search
-//! reads keys only.
+//! Most changes lie within some thousand of the smallest price steps of the best price. There a
+//! level is found without a search and changed without moving another, see `window`. The window
+//! follows the best price: what leaves it at its lower end goes to the other levels, and comes back
+//! from there.
 
-use super::holes::Holes;
+use std::collections::VecDeque;
+
+use super::window::{SPAN, Window};
 use super::{LEVELS_MAX, Level};
 use crate::codec::{Image, ImageError, ImageReader, ImageWriter};
 use crate::num::{Price, Qty};
 
-/// Keys that a search looks at together. Of 1.3 million recorded changes two thirds lie within this
-/// window of the one before.
-const WINDOW: usize = 16;
-/// Those of them below where the last search ended: a message's changes go away from the touch.
-const WINDOW_BELOW: usize = 11;
-
-/// Levels between two holes of a run that was just spread out.
-const SPREAD: usize = 8;
-/// A run is spread out when new levels have moved so many times as many levels as it has: spreading
-/// moves each once or twice, so it costs less than it answers. Of the recorded changes, new levels
-/// moved 135 others each without it, and move 16 with it.
-const SPREAD_AFTER: usize = 4;
+/// The window moves when the best key leaves its upper quarter, and has it in the middle of that
+/// quarter then: so a price that goes to and fro does not move it each time.
+const LOWEST_BEST: i64 = SPAN / 4 * 3;
+const MIDDLE_BEST: i64 = SPAN / 8 * 7;
 
 /// One side. Keys are prices for bids and negated prices for asks, so that both sort best last.
 #[derive(Clone, Debug)]
 pub(super) struct Ladder {
-    /// Ascending; of equal ones all but the first are holes.
-    keys: Vec<i64>,
-    /// By the place of the key; zero is a hole. The last is never one.
-    qtys: Vec<i64>,
-    /// Places of the holes.
-    holes: Holes,
-    /// Levels that are no holes.
+    window: Window,
+    /// Key of the best level, always within the window; the first key of it where there is none.
+    best: i64,
+    /// Keys and quantities of the levels below the window, ascending.
+    below: VecDeque<(i64, i64)>,
+    /// Levels, wherever they are.
     count: usize,
-    /// Where the last search ended: the changes of one message come sorted, so the next one is
-    /// near.
-    finger: usize,
-    /// Levels that were moved for new ones since the run was last spread out.
-    moved: usize,
     sign: i64,
     dropped: u64,
 }
@@ -57,23 +45,21 @@ impl Eq for Ladder {}
 impl Ladder {
     /// Returns an empty side with its room taken; `sign` is 1 for bids and -1 for asks.
     pub(super) fn new(sign: i64) -> Self {
-        let room = || Vec::with_capacity(LEVELS_MAX);
-        Self { keys: room(), qtys: room(), holes: Holes::new(LEVELS_MAX), ..Self::empty(sign) }
+        let (window, below) = (Window::new(), VecDeque::with_capacity(LEVELS_MAX));
+        Self { window, best: 0, below, count: 0, sign, dropped: 0 }
     }
 
     /// Returns a side without room.
     pub(super) fn empty(sign: i64) -> Self {
-        let (keys, qtys) = (Vec::new(), Vec::new());
-        Self { keys, qtys, holes: Holes::new(0), count: 0, finger: 0, moved: 0, sign, dropped: 0 }
+        let (window, below) = (Window::empty(), VecDeque::new());
+        Self { window, best: 0, below, count: 0, sign, dropped: 0 }
     }
 
     pub(super) fn clear(&mut self) {
-        self.keys.clear();
-        self.qtys.clear();
-        self.holes.clear();
+        self.window.take(self.best, |_| {});
+        self.below.clear();
+        self.best = self.window.base();
         self.count = 0;
-        self.finger = 0;
-        self.moved = 0;
     }
 
     /// Returns the number of levels.
@@ -89,7 +75,7 @@ impl Ladder {
     /// Returns the best level.
     #[inline]
     pub(super) fn best(&self) -> Option<Level> {
-        self.keys.last().zip(self.qtys.last()).map(|(key, qty)| self.level(*key, *qty))
+        (self.count > 0).then(|| self.level(self.best, self.window.qty(self.best)))
     }
 
     /// Returns the levels, best first.
@@ -99,10 +85,7 @@ impl Ladder {
 
     /// Returns the quantity at a price.
     pub(super) fn qty_at(&self, price: i64) -> i64 {
-        let key = price.saturating_mul(self.sign);
-        let at = self.keys.partition_point(|found| *found < key);
-        let found = self.keys.get(at) == Some(&key);
-        if found { self.qtys.get(at).copied().unwrap_or(0) } else { 0 }
+        self.qty_of(price.saturating_mul(self.sign))
     }
 
     /// Sets the quantity at a price; none or less removes the level. Returns what stood there.
@@ -110,177 +93,107 @@ impl Ladder {
     pub(super) fn set(&mut self, price: i64, qty: i64) -> i64 {
         let key = price.saturating_mul(self.sign);
         let qty = qty.max(0);
-        match self.find(key) {
+        // Within the window and worse than the best: nothing but this one level can change.
+        if self.window.offset(key) < self.window.offset(self.best) && self.count < LEVELS_MAX {
+            self.set_within(key, qty)
+        } else {
+            self.set_anywhere(key, qty)
+        }
+    }
+
+    /// Sets the quantity of a key of the window.
+    #[inline(always)]
+    fn set_within(&mut self, key: i64, qty: i64) -> i64 {
+        let before = self.window.replace(key, qty);
+        let count = self.count.wrapping_add(usize::from(qty > 0));
+        self.count = count.wrapping_sub(usize::from(before > 0));
+        before
+    }
+
+    /// Sets the quantity of any key. Apart, so that the usual case stays small.
+    #[inline(never)]
+    fn set_anywhere(&mut self, key: i64, qty: i64) -> i64 {
+        if qty > 0 && self.count >= LEVELS_MAX && self.qty_of(key) == 0 {
+            self.dropped = self.dropped.saturating_add(1);
+            let worst = self.live().next().map_or(key, |(worst, _)| worst);
+            if key <= worst {
+                return 0;
+            }
+            // Another than the best, since there are many: the window stays where it is.
+            self.set_anywhere(worst, 0);
+        }
+        if self.count > 0 && key < self.window.base() {
+            return self.set_below(key, qty);
+        }
+        if self.count == 0 || self.window.ends_before(key) {
+            if qty == 0 {
+                return 0;
+            }
+            self.move_window(key);
+        }
+        let before = self.set_within(key, qty);
+        if qty > 0 {
+            self.best = self.best.max(key);
+        } else if key == self.best {
+            self.find_best();
+        }
+        before
+    }
+
+    /// Sets the quantity of a key below the window.
+    fn set_below(&mut self, key: i64, qty: i64) -> i64 {
+        match self.below.binary_search_by_key(&key, |level| level.0) {
+            Ok(at) if qty > 0 => {
+                self.below.get_mut(at).map_or(0, |level| std::mem::replace(&mut level.1, qty))
+            }
             Ok(at) => {
-                let Some(slot) = self.qtys.get_mut(at) else { return 0 };
-                let before = std::mem::replace(slot, qty);
-                match (before, qty) {
-                    (0, 1..) => {
-                        self.holes.remove(at);
-                        self.count = self.count.saturating_add(1);
-                    }
-                    (1.., 0) => {
-                        self.holes.insert(at);
-                        self.count = self.count.saturating_sub(1);
-                        self.drop_holes_at_best();
-                    }
-                    _ => {}
-                }
-                before
+                self.count = self.count.saturating_sub(1);
+                self.below.remove(at).map_or(0, |level| level.1)
             }
             Err(_) if qty == 0 => 0,
             Err(at) => {
-                self.insert(at, key, qty);
+                self.count = self.count.saturating_add(1);
+                self.below.insert(at, (key, qty));
                 0
             }
         }
     }
 
-    #[inline]
-    fn drop_holes_at_best(&mut self) {
-        while self.qtys.last() == Some(&0) {
-            self.keys.pop();
-            self.qtys.pop();
-            self.holes.remove(self.qtys.len());
-        }
-    }
-
-    /// Finds a key from where the last search ended: in the window around it without a branch a
-    /// key, beyond it in steps that double, then by halves.
-    #[inline(always)]
-    fn find(&mut self, key: i64) -> Result<usize, usize> {
-        let len = self.keys.len();
-        let (mut low, mut high) = (0, len);
-        let window_at = self.finger.min(len).saturating_sub(WINDOW_BELOW);
-        let window: Option<&[i64; WINDOW]> =
-            self.keys.get(window_at..).and_then(<[i64]>::first_chunk);
-        if let Some(window) = window {
-            let window_end = window_at.saturating_add(WINDOW);
-            let lower = window.iter().filter(|found| **found < key).count();
-            let mut step = WINDOW;
-            match lower {
-                0 => {
-                    high = window_at;
-                    while let Some(at) = high.checked_sub(step) {
-                        if self.keys.get(at).is_some_and(|found| *found < key) {
-                            low = at;
-                            break;
-                        }
-                        high = at;
-                        step = step.saturating_mul(2);
-                    }
+    /// Finds the best level after the best one was removed.
+    fn find_best(&mut self) {
+        let within = self.window.levels(self.best).next_back();
+        match within.or_else(|| self.below.back().copied()) {
+            Some((best, _)) => {
+                if best < self.window.base().saturating_add(LOWEST_BEST) {
+                    self.move_window(best);
                 }
-                WINDOW => {
-                    low = window_end;
-                    while let Some(found) = self.keys.get(low.saturating_add(step)) {
-                        if *found >= key {
-                            high = low.saturating_add(step);
-                            break;
-                        }
-                        low = low.saturating_add(step);
-                        step = step.saturating_mul(2);
-                    }
-                }
-                _ => {
-                    low = window_at.saturating_add(lower);
-                    high = low;
-                }
+                self.best = best;
             }
-        }
-        let range = self.keys.get(low..high).unwrap_or_default();
-        let at = low.saturating_add(range.partition_point(|found| *found < key));
-        self.finger = at;
-        if self.keys.get(at) == Some(&key) { Ok(at) } else { Err(at) }
-    }
-
-    fn insert(&mut self, at: usize, key: i64, qty: i64) {
-        if self.count >= LEVELS_MAX {
-            self.dropped = self.dropped.saturating_add(1);
-            if at == 0 {
-                return;
-            }
-            // Full, so without a hole: the worst level makes room for a better one.
-            if let Some(worst) = self.qtys.first_mut() {
-                *worst = 0;
-            }
-            self.holes.insert(0);
-            self.count = self.count.saturating_sub(1);
-        }
-        self.count = self.count.saturating_add(1);
-        self.place(at, key, qty);
-    }
-
-    /// Puts a level before place `at`, into the nearest hole or else behind the last one, whichever
-    /// moves fewer levels. A run that may not grow has a hole.
-    fn place(&mut self, at: usize, key: i64, qty: i64) {
-        let len = self.keys.len();
-        let reach = if len < LEVELS_MAX { len.saturating_sub(at) } else { len };
-        let below = self.holes.last_before(at, at.saturating_sub(reach));
-        let nearer = below.map_or(reach, |hole| at.saturating_sub(hole).saturating_sub(1));
-        let above = self.holes.first_from(at, at.saturating_add(nearer).min(len));
-        let (to, moved) = if let Some(hole) = above {
-            self.holes.remove(hole);
-            let next = at.saturating_add(1);
-            self.keys.copy_within(at..hole, next);
-            self.qtys.copy_within(at..hole, next);
-            (at, hole.saturating_sub(at))
-        } else if let Some(hole) = below {
-            self.holes.remove(hole);
-            let next = hole.saturating_add(1);
-            self.keys.copy_within(next..at, hole);
-            self.qtys.copy_within(next..at, hole);
-            (at.saturating_sub(1), at.saturating_sub(next))
-        } else {
-            self.holes.open(at, len);
-            self.keys.insert(at, 0);
-            self.qtys.insert(at, 0);
-            (at, len.saturating_sub(at))
-        };
-        if let (Some(new_key), Some(new_qty)) = (self.keys.get_mut(to), self.qtys.get_mut(to)) {
-            (*new_key, *new_qty) = (key, qty);
-        }
-        self.moved = self.moved.saturating_add(moved);
-        if self.moved > self.count.saturating_mul(SPREAD_AFTER) {
-            self.spread();
+            None => self.best = self.window.base(),
         }
     }
 
-    /// Puts a hole behind each so many levels, as far as there is room, and takes out all others. A
-    /// hole has the key of the level before it, so that keys stay sorted.
+    /// Moves the window to where a key is that is to be the best one. No level is above that key if
+    /// the window goes down.
     #[cold]
-    fn spread(&mut self) {
-        let Self { keys, qtys, holes, .. } = self;
-        holes.clear();
-        let mut count = 0_usize;
-        for from in 0..keys.len() {
-            if qtys.get(from).is_some_and(|qty| *qty > 0) {
-                keys.copy_within(from..=from, count);
-                qtys.copy_within(from..=from, count);
-                count = count.saturating_add(1);
-            }
+    fn move_window(&mut self, best: i64) {
+        let Self { window, below, .. } = self;
+        window.move_to((best, MIDDLE_BEST), self.best, |level| below.push_back(level));
+        while let Some((key, qty)) = below.pop_back_if(|level| level.0 >= window.base()) {
+            window.replace(key, qty);
         }
-        let room = LEVELS_MAX.saturating_sub(count);
-        let gaps = (count.saturating_sub(1) / SPREAD).min(room);
-        keys.resize(count.saturating_add(gaps), 0);
-        qtys.resize(count.saturating_add(gaps), 0);
-        // From the back, where no new place is before its old one.
-        let mut last = count;
-        for gap in (1..=gaps).rev() {
-            let first = gap.saturating_mul(SPREAD);
-            let to = first.saturating_add(gap);
-            keys.copy_within(first..last, to);
-            qtys.copy_within(first..last, to);
-            let hole = to.saturating_sub(1);
-            let before = keys.get(first.saturating_sub(1)).copied();
-            if let (Some(key), Some(qty), Some(before)) =
-                (keys.get_mut(hole), qtys.get_mut(hole), before)
-            {
-                (*key, *qty) = (before, 0);
-                holes.insert(hole);
-            }
-            last = first;
+        self.best = best;
+    }
+
+    fn qty_of(&self, key: i64) -> i64 {
+        if key < self.window.base() {
+            let found = self.below.binary_search_by_key(&key, |level| level.0);
+            found.ok().and_then(|at| self.below.get(at)).map_or(0, |level| level.1)
+        } else if key <= self.best {
+            self.window.qty(key)
+        } else {
+            0
         }
-        self.moved = 0;
     }
 
     fn level(&self, key: i64, qty: i64) -> Level {
@@ -288,8 +201,19 @@ impl Ladder {
     }
 
     fn live(&self) -> impl DoubleEndedIterator<Item = (i64, i64)> + '_ {
-        let all = self.keys.iter().copied().zip(self.qtys.iter().copied());
-        all.filter(|(_, qty)| *qty > 0)
+        self.below.iter().copied().chain(self.window.levels(self.best))
+    }
+
+    fn load_below(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
+        for _ in 0..from.take_len(LEVELS_MAX)? {
+            let (key, qty): (i64, i64) = (from.take()?, from.take()?);
+            let sorted = self.below.back().is_none_or(|last| last.0 < key);
+            if !sorted || qty <= 0 {
+                return Err(ImageError::Range);
+            }
+            self.below.push_back((key, qty));
+        }
+        Ok(())
     }
 }
 
@@ -306,16 +230,11 @@ impl Image for Ladder {
     fn load(&mut self, from: &mut ImageReader<'_>) -> Result<(), ImageError> {
         self.dropped = from.take()?;
         self.clear();
-        for _ in 0..from.take_len(LEVELS_MAX)? {
-            let (key, qty): (i64, i64) = (from.take()?, from.take()?);
-            let sorted = self.keys.last().is_none_or(|last| *last < key);
-            if !sorted || qty <= 0 {
-                return Err(ImageError::Range);
-            }
-            self.keys.push(key);
-            self.qtys.push(qty);
-            self.count = self.count.saturating_add(1);
+        let loaded = self.load_below(from);
+        self.count = self.below.len();
+        if let Some(&(best, _)) = self.below.back() {
+            self.move_window(best);
         }
-        Ok(())
+        loaded
     }
 }

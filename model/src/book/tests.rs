@@ -123,6 +123,50 @@ proptest! {
         }
         check_equal(&book, &mut naive)?;
     }
+
+    /// Best prices that leave the window at both ends, and levels that leave it and come back.
+    #[test]
+    fn a_book_whose_prices_wander_is_a_sorted_map(
+        changes in prop::collection::vec(
+            (any::<bool>(), far_price(), 0_i64..3, 0_u8..4, 0_u8..200),
+            0..400,
+        ),
+    ) {
+        let (mut book, mut naive) = (Book::new(), Naive::default());
+        for (buy, price, qty, from, special) in changes {
+            let side = if buy { Side::Buy } else { Side::Sell };
+            let mut change = (price, qty);
+            if from == 0 && let Some(best) = naive.levels(side).first() {
+                change = (best.price.0, 0);
+            }
+            prop_assert_eq!(
+                book.set(side, Price(change.0), Qty(change.1)).0,
+                naive.set(side, change.0, change.1)
+            );
+            match special {
+                0 => {
+                    book.clear();
+                    naive = Naive::default();
+                }
+                1 => book = load(&image(&book)).unwrap(),
+                _ => {}
+            }
+            prop_assert_eq!(book.qty_at(side, Price(price)).0, naive.qty_at(side, price));
+            prop_assert_eq!(book.best(side), naive.levels(side).first().copied());
+        }
+        check_equal(&book, &mut naive)?;
+        prop_assert_eq!(load(&image(&book)), Ok(book));
+    }
+}
+
+/// Prices about the ends of a window, about its moves, and about the ends of all prices.
+fn far_price() -> impl Strategy<Value = i64> {
+    let step = prop_oneof![-3_i64..=3, -40_000_i64..40_000];
+    let steps = (-20_i64..=20, step.clone()).prop_map(|(spans, step)| spans * 2_048 + step);
+    // The lowest price has no opposite and no venue sends it.
+    let lowest = step.clone().prop_map(|step| -i64::MAX + step.abs());
+    let highest = step.prop_map(|step| i64::MAX - step.abs());
+    prop_oneof![8 => steps, 1 => lowest, 1 => highest]
 }
 
 #[test]
@@ -154,6 +198,65 @@ fn a_full_side_drops_its_worst_levels_and_counts_them() {
         assert_eq!((book.len(side), book.dropped()), (LEVELS_MAX - 1, 3));
         assert_eq!(load(&image(&book)), Ok(book));
     }
+}
+
+/// A full side whose levels lie in the window, below it, or in both.
+#[test]
+fn a_full_side_is_one_at_any_distance_of_its_levels() {
+    for (side, stride) in [(Side::Buy, 1), (Side::Buy, 3), (Side::Sell, 2), (Side::Sell, 1 << 40)] {
+        let (mut book, mut naive) = (Book::new(), Naive::default());
+        let better = side.sign() * stride;
+        // From the middle to both ends, then over the better one.
+        let steps = i64::try_from(LEVELS_MAX).unwrap();
+        for step in (0..steps / 2).rev().chain(steps / 2..steps + 100) {
+            book.set(side, Price(step * better), Qty(1 + step));
+            naive.set(side, step * better, 1 + step);
+            if step >= steps {
+                naive.set(side, (step - steps) * better, 0);
+            }
+        }
+        assert_eq!((book.len(side), book.dropped()), (LEVELS_MAX, 100));
+        assert_eq!(book.levels(side).collect::<Vec<_>>(), naive.levels(side));
+        assert_eq!(load(&image(&book)), Ok(book));
+    }
+}
+
+#[test]
+fn a_book_without_room_takes_levels_all_the_same() {
+    let mut book = Book::empty();
+    assert_eq!(book.qty_at(Side::Sell, Price(7)), Qty(0));
+    assert_eq!(book.set(Side::Sell, Price(7), Qty(0)), Qty(0));
+    assert_eq!(book.set(Side::Sell, Price(7), Qty(3)), Qty(0));
+    assert_eq!(book.set(Side::Sell, Price(1 << 50), Qty(4)), Qty(0));
+    assert_eq!(book.set(Side::Sell, Price(7), Qty(0)), Qty(3));
+    assert_eq!(book.best(Side::Sell), Some(Level { price: Price(1 << 50), qty: Qty(4) }));
+    book.clear();
+    assert!(book.is_empty());
+    assert_eq!(book, Book::empty());
+}
+
+#[test]
+fn both_ends_of_all_prices_are_levels() {
+    for side in SIDES {
+        let mut book = Book::new();
+        let (worst, best) = (Price(-i64::MAX * side.sign()), Price(i64::MAX * side.sign()));
+        for (price, qty) in [(best, 1), (Price(0), 2), (worst, 3), (best, 4)] {
+            book.set(side, price, Qty(qty));
+        }
+        let levels: Vec<_> = book.levels(side).map(|level| (level.price, level.qty.0)).collect();
+        assert_eq!(levels, [(best, 4), (Price(0), 2), (worst, 3)]);
+        assert_eq!(load(&image(&book)).as_ref(), Ok(&book));
+        for (price, left) in [(best, Some(Price(0))), (Price(0), Some(worst)), (worst, None)] {
+            book.set(side, price, Qty(0));
+            assert_eq!(book.best(side).map(|level| level.price), left);
+        }
+    }
+    // The lowest price of a bid is a key; that of an ask shares the key of the one above it.
+    let mut book = Book::new();
+    assert_eq!(book.set(Side::Buy, Price(i64::MIN), Qty(1)), Qty(0));
+    assert_eq!(book.qty_at(Side::Buy, Price(i64::MIN)), Qty(1));
+    assert_eq!(book.set(Side::Sell, Price(i64::MIN), Qty(1)), Qty(0));
+    assert_eq!(book.set(Side::Sell, Price(-i64::MAX), Qty(2)), Qty(1));
 }
 
 #[test]
